@@ -14,8 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 
 from browser import chromium, filter_milliseconds, quiet_tab
-from jasco.reports.page.content import open_shown
 from jasco.reports.page.render import render_page
+from jasco.reports.page.shown import open_shown
 from large_runs import write_large_runs
 
 FILTERS = (("q", "castle"), ("q", ""), ("score", "full"), ("score", ""), ("sort", "hardest"))

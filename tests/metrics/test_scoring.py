@@ -22,6 +22,8 @@ from jasco.metrics.scoring import (
     PanelScore,
     Score,
     clip_scores,
+    hardest_first,
+    item_score,
     mean_by_clip,
     score_panel,
     self_agreement,
@@ -448,6 +450,33 @@ def test_the_means_of_clips_are_those_of_their_scores() -> None:
     expected = [np.nan if each.mean is None else each.mean for each in clip_scores(panel, 20, 8)]
     assert np.isnan(expected[0])
     assert mean_by_clip(panel) == pytest.approx(expected, nan_ok=True)
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=4), st.floats(0, 1))
+def test_the_best_score_of_a_clip_is_at_least_its_mean(seeds: list[int], missing: float) -> None:
+    panel = [
+        random_matrix(seed, 5).of_items(np.random.default_rng(seed).random((5, 8)) >= missing)
+        for seed in seeds
+    ]
+    for clip in clip_scores(panel, 5, 8):
+        assert clip.best is clip.mean is None or clip.best >= clip.mean - 1e-12  # type: ignore[operator]
+
+
+def test_a_clip_counts_as_hard_only_if_all_models_are_scored_on_it() -> None:
+    weak, strong = np.array([0.0, 0.5, 1.0, 0.5]), np.array([np.nan, 1.5, 1.0, 1.5])
+    clips, means = hardest_first([weak, strong, np.full(4, np.nan)])
+    assert clips.tolist() == [1, 2, 3]  # equally hard, in their order
+    assert means.tolist() == [1.0, 1.0, 1.0]
+    clips, means = hardest_first([weak])
+    assert clips.tolist() == [0, 1, 3, 2]
+    assert means.tolist() == [0.0, 0.5, 0.5, 1.0]
+    assert [len(each) for each in hardest_first([np.full(4, np.nan)])] == [0, 0]
+
+
+def test_the_score_of_an_answer_is_the_mean_of_its_readable_verdicts() -> None:
+    verdicts = [Verdict(2, BOTH), Verdict(1, AUDIO), Verdict(None, BOTH), Verdict(2, None)]
+    assert item_score(verdicts) == 1
+    assert item_score(verdicts[2:]) is None
 
 
 def test_the_spread_of_the_instructions_is_that_of_their_means() -> None:

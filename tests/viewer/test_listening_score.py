@@ -10,7 +10,7 @@ from jasco.data.dataset import DataSet, read_data_set
 from jasco.metrics.bootstrap import LEAST_CLIPS
 from jasco.protocol.clips import Item
 from jasco.protocol.verdicts import Orientation
-from jasco.reports.page.content import Shown
+from jasco.reports.page.shown import Shown
 from jasco.runs.read_run import read_run
 from runs import verdict, write_run
 from synthetic import make_data

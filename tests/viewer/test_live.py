@@ -13,7 +13,7 @@ pytest.importorskip("starlette", reason="needs the extra viewer")
 from divided_runs import write_shards
 from jasco.protocol.responses import Response
 from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
-from jasco.reports.page.content import Shown
+from jasco.reports.page.shown import Shown
 from jasco.runs.schema import response_row, verdict_row
 from jasco.runs.shards import Shard
 from jasco.runs.writer import RunWriter

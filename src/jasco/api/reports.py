@@ -154,7 +154,7 @@ def check_output(output: Path, targets: Sequence[Path] = ()) -> None:
 
 def _page(targets: Sequence[Path], judges: Sequence[str], audio: bool, notify: Notify) -> str:
     page = import_optional("jasco.reports.page.render", "the page", "viewer")
-    from jasco.reports.page.content import open_shown
+    from jasco.reports.page.shown import open_shown
 
     models = open_shown(targets, judges)
     for name, model in models.items():

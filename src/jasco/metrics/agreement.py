@@ -227,7 +227,7 @@ class LabelCounts:
         self,
         judges: Iterable[str],
         resampled: NDArray[Any],
-        score_differences: Sequence[Estimate] = (),
+        score_differences: Sequence[Estimate] | None = None,
     ) -> Agreement | None:
         """Compute the agreement of a panel; None for a single judge.
 
@@ -237,8 +237,9 @@ class LabelCounts:
             The names of the judges, in the order of :meth:`of_panel`.
         resampled : ndarray, shape (resamples, columns)
             Sums of the columns over the clips of each resample.
-        score_differences : sequence of Estimate
-            The score of each judge minus that of the others, for the figures of each judge.
+        score_differences : sequence of Estimate, optional
+            The score of each judge minus that of the others; without them, there are no figures of
+            each judge.
         """
         names = list(judges)
         pairs = list(combinations(names, 2))
@@ -248,22 +249,14 @@ class LabelCounts:
         tables = self._split(self.columns.sum(axis=0).astype(np.int64))[2:]
         ratings, orientations = tables[: len(pairs)], tables[len(pairs) :]
         matrices = self._split(resampled)
-        return Agreement(
-            rating_alpha,
-            orientation_alpha,
-            tuple(map(PairAgreement, pairs, kappas, ratings, orientations)),
-            tuple(
-                JudgeAgreement(
-                    judge,
-                    self._mean(
-                        [place for place, pair in enumerate(pairs, start=2) if judge in pair],
-                        matrices,
-                    ),
-                    difference,
-                )
-                for judge, difference in zip(names, score_differences, strict=False)
-            ),
-        )
+        pairwise = tuple(map(PairAgreement, pairs, kappas, ratings, orientations))
+        if score_differences is None:
+            return Agreement(rating_alpha, orientation_alpha, pairwise)
+        by_judge = []
+        for judge, difference in zip(names, score_differences, strict=True):
+            places = [place for place, pair in enumerate(pairs, start=2) if judge in pair]
+            by_judge.append(JudgeAgreement(judge, self._mean(places, matrices), difference))
+        return Agreement(rating_alpha, orientation_alpha, pairwise, tuple(by_judge))
 
     def estimates(self, resampled: NDArray[Any]) -> list[Estimate]:
         """Compute the coefficients with their intervals.

@@ -50,7 +50,7 @@ from jasco.metrics.bootstrap import (
 )
 from jasco.metrics.verdict_matrix import RATINGS, VerdictMatrix, by_sample, nan_mean, ratio
 from jasco.protocol.instructions import INSTRUCTIONS, SOUND_FIRST
-from jasco.protocol.verdicts import Orientation
+from jasco.protocol.verdicts import Orientation, Verdict
 
 BoundedFigure = Literal["best_mean", "mean"]
 
@@ -142,10 +142,9 @@ class ClipScores:
     ----------
     by_instruction : tuple of float or None
         The score of each instruction; None if no judge has a readable verdict.
-    mean : float or None
-        The mean of the scores; None if there are none.
-    best : float or None
-        The best score by each judge of each sample, averaged, as in the Best-mean.
+    mean, best : float or None
+        The mean and the best score by each judge of each sample, averaged over these, as in the
+        figures of a panel; None if there is no readable verdict.
     """
 
     by_instruction: tuple[float | None, ...]
@@ -185,7 +184,7 @@ def score_panel(panel: Mapping[str, VerdictMatrix], resamples: int = RESAMPLES) 
     }
     mean = shape.by_name(figures.estimates(places))
     differences = [
-        figures.estimates(places[place :: len(panel)], others)[_COMMON_MEAN]
+        shape.common_mean(figures.estimates(places[place :: len(panel)], others))
         for place in range(len(panel))
         if (others := [other for other in places if other % len(panel) != place])
     ]
@@ -320,11 +319,13 @@ def clip_scores(
         The scores of each clip, in the order of the data set.
     """
     samples = [sample for matrix in matrices for sample in matrix.samples]
-    shape = -1, clips, instructions
-    gated = np.array([sample.gated() for sample in samples], float).reshape(shape)
-    scores = nan_mean(gated, axis=0)
-    best = np.array([sample.best_by_clip() for sample in samples]).reshape(-1, clips)
-    columns = scores, nan_mean(scores, axis=1), nan_mean(best, axis=0)
+    gated = np.array([sample.gated() for sample in samples], float)
+    means, best = (
+        np.array([by_clip(sample) for sample in samples]).reshape(-1, clips)
+        for by_clip in (VerdictMatrix.mean_by_clip, VerdictMatrix.best_by_clip)
+    )
+    scores = nan_mean(gated.reshape(-1, clips, instructions), axis=0)
+    columns = scores, nan_mean(means, axis=0), nan_mean(best, axis=0)
     return [
         ClipScores(tuple(map(_or_none, row)), _or_none(mean), _or_none(best_of_clip))
         for row, mean, best_of_clip in zip(*columns, strict=True)
@@ -344,13 +345,45 @@ def mean_by_clip(matrices: Iterable[VerdictMatrix]) -> NDArray[np.float64]:
     ndarray, shape (clips,)
         The means; NaN for a clip without a readable verdict.
     """
-    samples = [sample.chunks() for matrix in matrices for sample in matrix.samples]
-    return np.concatenate(
-        [
-            nan_mean(nan_mean(np.array([sample.gated() for sample in chunk]), axis=0), axis=1)
-            for chunk in zip(*samples, strict=True)
-        ]
-    )
+    samples = [sample for matrix in matrices for sample in matrix.samples]
+    means = [
+        np.concatenate([chunk.mean_by_clip() for chunk in sample.chunks()]) for sample in samples
+    ]
+    return nan_mean(np.array(means), axis=0)
+
+
+def hardest_first(
+    by_model: Sequence[NDArray[np.float64]],
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Sort clips by their mean score over models.
+
+    Clips on which one of the models has no score are left out: a clip on which only the weakest
+    model is scored is not the hardest. Models without any score do not count.
+
+    Parameters
+    ----------
+    by_model : sequence of ndarray, shape (clips,)
+        The mean score of each clip by each model; NaN if there is none.
+
+    Returns
+    -------
+    clips : ndarray of int
+        The indices of the clips, the hardest first; equally hard ones in their given order.
+    means : ndarray of float
+        Their mean scores.
+    """
+    scored = [means for means in by_model if not np.isnan(means).all()]
+    if not scored:
+        return np.arange(0), np.empty(0)
+    means = np.mean(scored, axis=0)
+    order = np.argsort(means, kind="stable")[: int((~np.isnan(means)).sum())]  # NaN is last
+    return order, means[order]
+
+
+def item_score(verdicts: Iterable[Verdict]) -> float | None:
+    """Compute the mean gated score of an answer over the readable verdicts; None without any."""
+    scores = [verdict.gated for verdict in verdicts if verdict.readable]
+    return sum(scores) / len(scores) if scores else None
 
 
 def _or_none(figure: SupportsFloat) -> float | None:
@@ -394,7 +427,6 @@ _FIGURES = {
     # For differences between judges: the mean over the items on which all have a readable verdict.
     "common_mean": (_WORST, _BEST),
 }
-_COMMON_MEAN = -1  # its place among the estimates
 _BY_INSTRUCTION = ("best_at", "by_instruction")
 
 
@@ -413,9 +445,14 @@ class _Shape:
     """
 
     def __init__(self, instructions: int) -> None:
-        self._widths = [instructions if name in _BY_INSTRUCTION else 1 for name in _FIGURES]
+        widths = [instructions if name in _BY_INSTRUCTION else 1 for name in _FIGURES]
         ends = map(np.array, zip(*_FIGURES.values(), strict=True))
-        self.least, self.most = (np.repeat(end, self._widths) for end in ends)
+        self.least, self.most = (np.repeat(end, widths) for end in ends)
+        last = accumulate(widths)
+        self._places = {
+            name: slice(end - width, end)
+            for name, width, end in zip(_FIGURES, widths, last, strict=True)
+        }
 
     @classmethod
     def of(cls, matrices: Sequence[VerdictMatrix]) -> Self:
@@ -424,17 +461,18 @@ class _Shape:
 
     def by_name(self, estimates: Sequence[Estimate]) -> dict[str, Any]:
         """Return the estimates of the figures of a Score, given in the order of all, by name."""
-        ends = accumulate(self._widths)
         named: dict[str, Any] = {
-            name: tuple(estimates[end - width : end])
-            if name in _BY_INSTRUCTION
-            else estimates[end - 1]
-            for name, width, end in zip(_FIGURES, self._widths, ends, strict=True)
+            name: tuple(estimates[places]) if name in _BY_INSTRUCTION else estimates[places.start]
+            for name, places in self._places.items()
+            if name != "common_mean"
         }
         if named["best_at"][0].value is None:
             named["best_at"] = ()
-        del named["common_mean"]
         return named
+
+    def common_mean(self, estimates: Sequence[Estimate]) -> Estimate:
+        """Return the estimate of the mean over common items, given those of all figures."""
+        return estimates[self._places["common_mean"].start]
 
 
 @cache

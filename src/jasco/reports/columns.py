@@ -106,7 +106,7 @@ def _same_orientations(pair: PairAgreement) -> str:
     return f"{pair.same_orientations} of {pair.items}"
 
 
-_COMPLETE = {"unreadable_rate": "0.0%", "coverage": "100.0%"}
+_COMPLETE = {"unreadable_rate": percent(0.0), "coverage": percent(1.0)}
 
 # Figures of a Score.
 HEADLINE = (Column("best_mean", "best-mean"), Column("mean", "mean"))
@@ -121,24 +121,28 @@ FIGURES = (
     Column("unreadable_rate", "unreadable", percent),
     Column("coverage", "coverage", percent),
 )
-# The same for the terminal: without columns that say that nothing is missing.
-COMPACT = tuple(
-    replace(column, omitted=_COMPLETE.get(column.key, column.omitted))
-    for column in FIGURES
-    if column.key != "neither_rate"  # it is in the findings
+# The same without columns that say that nothing is missing.
+CONCISE = tuple(
+    replace(column, omitted=_COMPLETE.get(column.key, column.omitted)) for column in FIGURES
 )
+# The same for the terminal, where the share of Neither is in the findings.
+COMPACT = tuple(column for column in CONCISE if column != NEITHER)
 # Figures of a PublishedResult.
 PUBLISHED = (HEADLINE[0], *DEPENDENCE)
 # Figures of a Pair.
+BEST_MEAN_DIFFERENCE = Column(
+    "comparison.best_mean", "best-mean [95%]", formats.signed_number, interval=True
+)
+MEAN_DIFFERENCE = Column("comparison.mean", "mean [95%]", formats.signed_number, interval=True)
 DIFFERENCES = (
     Column("comparison", "clips", compared_on),
-    Column("comparison.best_mean", "best-mean [95%]", formats.signed_number, interval=True),
+    BEST_MEAN_DIFFERENCE,
     Column("comparison", "bounds", _bounds, omitted=""),
     Column("comparison", "tested", _tested, omitted="best-mean"),
     Column("comparison.p", "p", formats.p_value),
     Column("p_holm", "p (Holm)", formats.p_value),
     Column("comparison.detectable", "detectable", detectable),
-    Column("comparison.mean", "mean [95%]", formats.signed_number, interval=True),
+    MEAN_DIFFERENCE,
     *(Column(f"comparison.{share}", share, formats.signed_percent) for share in SHARES),
 )
 # Figures of a Score.

@@ -19,10 +19,6 @@ class PublishedResult:
     both: float
     speech: float
 
-    # Not published.
-    mean = neither_rate = unreadable_rate = coverage = bounds = None
-    complete = True
-
 
 _RESULTS = (
     PublishedResult("v2", "WavLLM-7B", 0.31, 0.12, 0.11, 0.77),

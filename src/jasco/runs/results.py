@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jasco.data.known_issues import KnownIssue, known_issues
 from jasco.data.responses_csv import Key
@@ -15,7 +16,16 @@ from jasco.metrics.agreement import Agreement
 from jasco.metrics.bootstrap import NO_ESTIMATE
 from jasco.metrics.compat import JudgedRow, score_as_published
 from jasco.metrics.reliance import Attribution
-from jasco.metrics.scoring import PanelScore, Score, average, score_panel
+from jasco.metrics.scoring import (
+    ClipScores,
+    PanelScore,
+    Score,
+    average,
+    clip_scores,
+    hardest_first,
+    mean_by_clip,
+    score_panel,
+)
 from jasco.metrics.variance import VarianceComponents, variance_components
 from jasco.metrics.verdict_matrix import VerdictMatrix, by_sample
 from jasco.protocol.clips import AnyClip, Clip, Item, annotations_sha256, items_of
@@ -275,6 +285,22 @@ class Results:
         """Whether some but not all judges are proxies; the two kinds are never averaged."""
         return len({facts.proxy for facts in self.judges.values()}) > 1
 
+    @property
+    def averaged(self) -> dict[str, VerdictMatrix]:
+        """The matrices that are averaged, by judge: those of proxies only if all are proxies."""
+        return {
+            label: matrix
+            for label, matrix in self.matrices.items()
+            if not (self.mixed and self.judges[label].proxy)
+        }
+
+    @cached_property
+    def clip_scores(self) -> dict[str, ClipScores]:
+        """The scores of each clip by its id, averaged over the judges that are averaged."""
+        shape = len(self.clips), len(self.instructions)
+        scores = clip_scores(self.averaged.values(), *shape)
+        return dict(zip([clip.id for clip in self.clips], scores, strict=True))
+
     def judged_by(self, names: Sequence[str]) -> Self:
         """Keep the figures of some judges only, or of all if none is named.
 
@@ -333,6 +359,30 @@ class Results:
         return score_panel(
             {name: matrix.of_clips(kept) for name, matrix in self.matrices.items()}
         ).panel
+
+
+def clips_by_score(models: Iterable[Results]) -> dict[str, float]:
+    """Return the mean score of clips over models, by clip id, the hardest clip first.
+
+    Clips on which one of the models has no score are left out. Models without a verdict do not
+    count; participants, who answer one instruction per clip, count only if there is no other model.
+    """
+    judged = [model for model in models if model.averaged]
+    compared = [model for model in judged if not model.single_prompt] or judged
+    if not compared:
+        return {}
+    ids = [clip.id for clip in compared[0].clips]
+    places, means = hardest_first([_means_of(ids, model) for model in compared])
+    return dict(zip([ids[place] for place in places], means.tolist(), strict=True))
+
+
+def _means_of(ids: Sequence[str], model: Results) -> NDArray[np.float64]:
+    """Return the mean score of each of these clips; NaN if there is none."""
+    means, own = mean_by_clip(model.averaged.values()), [clip.id for clip in model.clips]
+    if own == ids:
+        return means
+    by_id = dict(zip(own, means, strict=True))
+    return np.array([by_id.get(id_, np.nan) for id_ in ids])
 
 
 def judge_named(name: str, judges: Iterable[str], model: str) -> str:

@@ -17,8 +17,9 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from jasco.data.audio import Audio, read_unchanged
-from jasco.reports.page.content import Shown, clip_audio, clips_of, content_of, packed
+from jasco.reports.page.content import content_of, packed
 from jasco.reports.page.sections import sections_of
+from jasco.reports.page.shown import Shown, clip_audio, clips_of
 from jasco.reports.page.sounds import sound_view
 from jasco.viewer.catalogue import Catalogue, key_of
 from jasco.viewer.live import Live, Snapshot

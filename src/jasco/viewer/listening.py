@@ -24,7 +24,7 @@ from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
 from jasco.human.listening_study import CANNOT_TELL, LONGEST_ANSWER, Participant, exists
 from jasco.metrics.bootstrap import LEAST_CLIPS
 from jasco.protocol.clips import Item
-from jasco.reports.page.content import Shown
+from jasco.reports.page.shown import Shown
 from jasco.runs.participants import participant_name
 from jasco.runs.read_run import read_run
 from jasco.runs.reader import RunReader

@@ -23,7 +23,7 @@ from jasco.protocol.clips import Item
 from jasco.protocol.protocols import protocol_named
 from jasco.protocol.responses import Failure
 from jasco.protocol.verdicts import Orientation, Verdict
-from jasco.reports.page.content import Shown
+from jasco.reports.page.shown import Shown
 
 OFFLINE = "offline"
 Verdicts = Mapping[Key, Verdict]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
-from jasco.reports.page.content import Shown, by_name
+from jasco.reports.page.shown import Shown, by_name
 from jasco.reports.reliance_report import RelianceReport, reliance_if_measured
 from jasco.reports.report import data_difference
 from jasco.runs.condition_runs import conditions_in

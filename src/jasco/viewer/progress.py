@@ -6,7 +6,7 @@ from typing import Any
 
 from jasco.errors import duration, one_line
 from jasco.reports.formats import LONGEST_REASON
-from jasco.reports.page.content import Shown
+from jasco.reports.page.shown import Shown
 from jasco.runs.progress import Progress, Stage
 
 _STALLED = 120.0  # seconds without a result after which a run counts as stalled

@@ -17,7 +17,8 @@ from jasco.reports.page.plots import Bar
 from jasco.reports.page.render import environment
 from jasco.reports.published import published_results
 from jasco.reports.report import ModelReport
-from made_results import results
+from jasco.runs.results import JudgeFacts
+from made_results import JUDGE, judged, results
 
 MODEL = ModelReport.of(results())
 
@@ -42,6 +43,34 @@ def test_the_leaderboard_begins_with_the_best_model_and_ends_with_published_resu
     assert [row.kind for row in chart.rows[3:]] == ["published"] * 4
     assert ("published", "published best-mean") in chart.legend
     assert ("published", "published best-mean") not in leaderboard(models, ()).legend
+
+
+def test_a_panel_is_ranked_by_its_own_figure_and_not_by_its_judges() -> None:
+    lenient = ModelReport.of(results("a/lenient", *map(judged, (2, 0, 0))))
+    agreed = ModelReport.of(results("a/agreed", *map(judged, (1, 1))))
+    facts = [JudgeFacts(), JudgeFacts(), JudgeFacts(proxy=True)]
+    judges = {f"{JUDGE}{n or ''}": each for n, each in enumerate(facts)}
+    mixed = ModelReport.of(results("a/mixed", *map(judged, (1, 0, 2)), judges=judges))
+    models = {"lenient": lenient, "mixed": mixed, "agreed": agreed}
+    names = [row.name for row in leaderboard(models, ()).rows if not row.kind]
+    assert names == ["agreed", "lenient", "mixed"]  # 1, 2/3, and 1/2 without the proxy
+
+
+def test_what_was_not_published_is_a_dash() -> None:
+    [row, *_] = leaderboard({"m": MODEL}, published_results("v2")).rows[1:]
+    chart = leaderboard({"m": MODEL}, published_results("v2"))
+    cells = dict(zip(chart.header, row.cells, strict=True))
+    assert cells["best-mean [95%]"] == "0.31"
+    assert {cell for name, cell in cells.items() if not name.startswith("best")} == {"–"}
+    assert [len(shapes) for shapes in row.plots] == [1, 3]
+
+
+def test_a_line_is_interrupted_where_a_figure_is_missing() -> None:
+    figures = [Estimate(1.0), NO_ESTIMATE, Estimate(1.0), Estimate(1.5)]
+    model = replace(MODEL, score=replace(MODEL.score, best_at=tuple(figures)))
+    [chart] = best_of_chart({"m": model}, 4)
+    [line] = re.findall(r'<path class="line" d="([^"]*)"', drawn("line_chart", chart))
+    assert re.sub(r"[\d. ]", "", line) == "MML"
 
 
 def test_shares_are_stacked_and_small_ones_are_not_labelled() -> None:
@@ -75,7 +104,7 @@ def test_a_line_chart_leaves_out_models_without_figures_and_has_its_numbers() ->
     assert "with 0.25 [0.12, 0.25] 0.50" in chart.description
     html = drawn("line_chart", chart)
     assert len(re.findall(r'<use href="#marker-2" x=', html)) == 8
-    assert "polyline" not in html
+    assert 'class="line"' not in html
     assert not list(best_of_chart({"without": MODEL}, 8))
 
 
@@ -86,3 +115,13 @@ def test_a_heat_map_has_a_cell_for_each_score_in_the_order_of_the_clips() -> Non
         "s0": "M0 0h1v1h-1z", "s5": "M0 1h1v1h-1z", "s8": "M1 0h1v1h-1z",
     }  # fmt: skip
     assert 'viewBox="0 0 2 2"' in drawn("heat", chart)
+
+
+def test_a_heat_map_of_many_clips_is_whole() -> None:
+    clips = [str(number) for number in range(300)]
+    html = drawn("heat", heat_map("model", 1, dict.fromkeys(clips, (0.0,) * 8), clips))
+    assert html.count("h1v1h-1z") == 8 * len(clips)
+
+
+def test_a_heat_map_shows_any_score_above_0() -> None:
+    assert list(heat_map("model", 1, {"a": (0.1,)}, ["a"]).paths) == ["s1"]

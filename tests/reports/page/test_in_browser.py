@@ -16,8 +16,8 @@ pytest.importorskip("jinja2", reason="needs the extra viewer")
 
 from jasco.data.dataset import read_data_set
 from jasco.protocol.responses import Failure
-from jasco.reports.page.content import open_shown
 from jasco.reports.page.render import render_page
+from jasco.reports.page.shown import open_shown
 
 pytestmark = pytest.mark.slow
 CLIPS = 8
@@ -248,7 +248,7 @@ def test_models_are_side_by_side_and_a_judges_text_is_shown_on_demand(tab: Any) 
     dialog = open_clip(tab, "clip-0")
     assert dialog.locator(".answers h3").all_inner_texts() == ["csv/first", "csv/second"]
     strict, mild = dialog.locator(".verdicts > div").all()[:2]
-    assert " ".join(strict.inner_text().split()) == "strict rated 0 both"
+    assert " ".join(strict.inner_text().split()) == "openai/strict rated 0 both"
     assert [" ".join(text.split()) for text in mild.locator(".verdict").all_inner_texts()] == [
         "rated 2 neither prompt 2",
         "rated 2 both prompts 3, 4, 5, 6, 7, 8",

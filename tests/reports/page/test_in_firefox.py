@@ -11,8 +11,8 @@ from synthetic import make_data
 pytest.importorskip("jinja2", reason="needs the extra viewer")
 
 from jasco.data.dataset import read_data_set
-from jasco.reports.page.content import open_shown
 from jasco.reports.page.render import render_page
+from jasco.reports.page.shown import open_shown
 
 pytestmark = pytest.mark.slow
 

@@ -14,6 +14,7 @@ from jasco.reports.page.plots import (
     SCORE,
     Mark,
     PlotColumn,
+    agreement_axis,
     mark,
     marker_of,
     marks,
@@ -32,12 +33,22 @@ def test_a_position_is_on_the_axis(value: float) -> None:
 
 @given(st.lists(st.floats(-2, 2)))
 def test_an_axis_of_differences_has_0_in_the_middle_and_contains_all(values: list[float]) -> None:
-    axis = symmetric_axis(values)
+    axis = symmetric_axis([Mark(value, value, value, "") for value in values])
     assert axis.at(0.0) == 50
     assert all(axis.low <= value <= axis.high for value in values)
-    assert [axis.write(tick) for tick in symmetric_axis([0.2]).ticks] == [
+    assert [axis.write(tick) for tick in symmetric_axis([Mark(0.1, 0.0, 0.2, ""), None]).ticks] == [
         "-0.25", "-0.125", "0", "0.125", "0.25",
     ]  # fmt: skip
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(-1, 1))))
+def test_an_axis_of_agreement_contains_all_and_ends_at_1(lows: list[float | None]) -> None:
+    found = [low if low is None else Mark(1.0, low, 1.0, "") for low in lows]
+    axis = agreement_axis(found)
+    assert axis.high == 1
+    assert all(low is None or axis.low <= low for low in lows)
+    assert agreement_axis([]).low == -0.25
+    assert agreement_axis([Mark(-0.3, -0.3, -0.3, "")]).ticks[0] == -0.5  # it is named
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 2))))

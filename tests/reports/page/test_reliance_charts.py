@@ -16,10 +16,10 @@ pytest.importorskip("jinja2", reason="needs the extra viewer")
 
 from jasco.data.dataset import read_data_set
 from jasco.metrics.bootstrap import NO_ESTIMATE
-from jasco.reports.page.content import open_shown
 from jasco.reports.page.plots import Bar, Mark, PlotTable
 from jasco.reports.page.reliance_charts import part_table, steps_of
 from jasco.reports.page.render import SCRIPTS, render_page
+from jasco.reports.page.shown import open_shown
 from jasco.reports.reliance_report import RelianceReport
 from made_results import JUDGE
 

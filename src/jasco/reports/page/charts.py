@@ -1,22 +1,24 @@
 """The tables with plots: main figures, modality dependence, differences, agreement."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Any
 
 from jasco.metrics.bootstrap import Estimate
+from jasco.metrics.scoring import average
 from jasco.reports import columns
-from jasco.reports.columns import Table, TableRow
-from jasco.reports.formats import percent
+from jasco.reports.columns import Column, Table
+from jasco.reports.formats import DASH, percent
 from jasco.reports.page.plots import (
-    AGREEMENT,
     SCORE,
     SHARE,
     Bar,
     PlotColumn,
+    PlotRow,
     PlotTable,
     Shape,
+    agreement_axis,
     mark,
     markers_of,
     marks,
@@ -24,7 +26,7 @@ from jasco.reports.page.plots import (
     symmetric_axis,
 )
 from jasco.reports.published import PublishedResult
-from jasco.reports.report import SHARES, Pair
+from jasco.reports.report import SHARES, ModelReport, Pair
 
 _LEAST_LABELLED = 0.12  # share of a bar's width that has room for its percentage
 
@@ -44,36 +46,26 @@ def stack(figures: object) -> list[Shape]:
     ]
 
 
-_UNREMARKABLE = {"unreadable_rate": percent(0.0), "coverage": percent(1.0)}
-_LEADERBOARD = [
-    replace(column, omitted=_UNREMARKABLE.get(column.key, column.omitted))
-    for column in columns.FIGURES
-    if column not in columns.DEPENDENCE  # drawn
-]
+_LEADERBOARD = [column for column in columns.CONCISE if column not in columns.DEPENDENCE]  # drawn
+_PUBLISHED = {column.key for column in columns.PUBLISHED}
 
 
 def leaderboard(models: columns.Models, published: Sequence[PublishedResult]) -> PlotTable:
     """Return the main figures, the best model first, then published results."""
-    table = columns.headline(models, _LEADERBOARD)
-    groups: list[list[TableRow]] = []
-    for row in table.rows:
-        if row.kind == "judge" and groups:
-            groups[-1].append(row)  # judges stay below their model
-        else:
-            groups.append([row])
-    groups.sort(key=_best, reverse=True)
-    rows = [row for group in groups for row in group]
+    ranked = dict(sorted(models.items(), key=lambda each: _rank(each[1]), reverse=True))
+    table = columns.headline(ranked, _LEADERBOARD)
     best_mean, mean = columns.HEADLINE
 
     def scores(figures: object) -> list[Shape]:
-        style = "published" if isinstance(figures, PublishedResult) else "dot"
-        return marks(figures, (mean, "open"), (best_mean, style))
+        if isinstance(figures, PublishedResult):
+            return marks(figures, (best_mean, "published"))
+        return marks(figures, (mean, "open"), (best_mean, "dot"))
 
     legend = [("dot", "best-mean"), ("open", "mean")]
     if published:
         legend.append(("published", "published best-mean"))
-    return plot_table(
-        _with_published(replace(table, rows=rows), published),
+    chart = plot_table(
+        table,
         [
             (PlotColumn("best-mean and mean", SCORE), scores),
             (PlotColumn("of the answers that rest on a cue", SHARE), stack),
@@ -82,26 +74,36 @@ def leaderboard(models: columns.Models, published: Sequence[PublishedResult]) ->
         markers=markers_of(models),
         legend=[*legend, *((share, share) for share in SHARES)],
     )
+    return replace(chart, rows=[*chart.rows, *_published_rows(published, table, scores, stack)])
 
 
-def _with_published(table: Table, published: Sequence[PublishedResult]) -> Table:
-    """Return a table with published results below, and without columns that it omits."""
-    shown = [replace(column, omitted=None) for column in table.shown]
-    below = [TableRow(result.model, result, "published") for result in published]
-    return Table(table.heading, shown, [*table.rows, *below])
+def _rank(model: ModelReport) -> float:
+    """Return a model's best-mean, or without one the mean of those of its judges but proxies."""
+    [best_mean, _] = columns.HEADLINE
+    figure: Estimate = best_mean.value(model.score)
+    judges = [judge.score for judge in model.judges.values() if not judge.proxy]
+    if figure.value is None and judges:
+        figure = best_mean.value(average(judges))
+    return -1.0 if figure.value is None else figure.value
 
 
-def _best(rows: Sequence[TableRow]) -> float:
-    estimates = [columns.HEADLINE[0].value(row.figures).value for row in rows]
-    return max((value for value in estimates if value is not None), default=-1.0)
+def _published_rows(
+    published: Sequence[PublishedResult], table: Table, *plots: Callable[[object], list[Shape]]
+) -> Iterator[PlotRow]:
+    """Yield published results as rows of a table, with a dash for what was not published."""
+    for result in published:
+        cells = [
+            column.cell(result) if column.key in _PUBLISHED else DASH for column in table.shown
+        ]
+        yield PlotRow(result.model, "published", None, [plot(result) for plot in plots], cells)
 
 
 def dependence_table(models: columns.Models, published: Sequence[PublishedResult]) -> PlotTable:
     """Return modality dependence with its intervals, then published results."""
     figures = [*columns.with_intervals(columns.DEPENDENCE), columns.NEITHER]
     table = columns.headline(models, figures)
-    return plot_table(
-        _with_published(table, published),
+    chart = plot_table(
+        table,
         [(PlotColumn("of the answers that rest on a cue", SHARE), stack)],
         title="Modality dependence",
         caption=(
@@ -111,37 +113,35 @@ def dependence_table(models: columns.Models, published: Sequence[PublishedResult
         markers=markers_of(models),
         legend=[(share, share) for share in SHARES],
     )
+    return replace(chart, rows=[*chart.rows, *_published_rows(published, table, stack)])
 
 
 def differences_table(pairs: Sequence[Pair]) -> PlotTable:
     """Return the paired differences between models."""
-    table = columns.differences(pairs)
-    best_mean, mean = columns.DIFFERENCES[1], columns.DIFFERENCES[-4]
-    tested = [mean if pair.comparison.tested == "mean" else best_mean for pair in pairs]
-    found = [
-        each for column, pair in zip(tested, pairs, strict=True) if (each := mark(column, pair))
-    ]
-    axis = symmetric_axis([end for each in found for end in (each.low, each.high)])
-
-    def difference(pair: Any) -> list[Shape]:
-        return marks(pair, (mean if pair.comparison.tested == "mean" else best_mean, "dot"))
-
+    axis = symmetric_axis(mark(_tested(pair), pair) for pair in pairs)
     return plot_table(
-        table,
-        [(PlotColumn("difference", axis), difference)],
+        columns.differences(pairs),
+        [(PlotColumn("difference", axis), lambda pair: marks(pair, (_tested(pair), "dot")))],
         title="Differences between models",
         caption="If an interval includes 0, the models cannot be distinguished on these clips.",
     )
 
 
+def _tested(pair: Any) -> Column:
+    """Return the column of the difference that was tested."""
+    is_mean = pair.comparison.tested == "mean"
+    return columns.MEAN_DIFFERENCE if is_mean else columns.BEST_MEAN_DIFFERENCE
+
+
 def pairwise_agreement_table(models: columns.Models) -> PlotTable:
     """Return the agreement between each pair of judges."""
-    kappa = columns.PAIRWISE_AGREEMENT[0]
+    kappa, table = columns.PAIRWISE_AGREEMENT[0], columns.pairwise_agreement(models)
+    axis = agreement_axis(mark(kappa, row.figures) for row in table.rows)
     return plot_table(
-        columns.pairwise_agreement(models),
+        table,
         [
             (
-                PlotColumn("weighted kappa of the ratings", AGREEMENT),
+                PlotColumn("weighted kappa of the ratings", axis),
                 lambda pair: marks(pair, (kappa, "dot")),
             )
         ],
@@ -157,17 +157,17 @@ def judge_agreement_table(models: columns.Models) -> PlotTable:
     """Return the agreement of each judge with the others, and how much stricter it is."""
     kappa, difference = columns.JUDGE_AGREEMENT
     table = columns.judge_agreement(models)
-    found = [mark(difference, row.figures) for row in table.rows]
-    axis = symmetric_axis([end for each in found if each for end in (each.low, each.high)])
+    kappas = agreement_axis(mark(kappa, row.figures) for row in table.rows)
+    differences = symmetric_axis(mark(difference, row.figures) for row in table.rows)
     return plot_table(
         table,
         [
             (
-                PlotColumn("mean kappa with the others", AGREEMENT),
+                PlotColumn("mean kappa with the others", kappas),
                 lambda each: marks(each, (kappa, "dot")),
             ),
             (
-                PlotColumn("stricter | more lenient", axis),
+                PlotColumn("stricter | more lenient", differences),
                 lambda each: marks(each, (difference, "dot")),
             ),
         ],
@@ -182,11 +182,15 @@ def judge_agreement_table(models: columns.Models) -> PlotTable:
 def agreement_table(models: columns.Models) -> PlotTable:
     """Return the agreement between all judges, and of each judge with itself."""
     ratings, orientations = columns.AGREEMENT
+    table = columns.agreement(models)
+    axis = agreement_axis(
+        mark(alpha, row.figures) for alpha in (ratings, orientations) for row in table.rows
+    )
     return plot_table(
-        columns.agreement(models),
+        table,
         [
             (
-                PlotColumn("Krippendorff's alpha", AGREEMENT),
+                PlotColumn("Krippendorff's alpha", axis),
                 lambda each: marks(each, (orientations, "open"), (ratings, "dot")),
             )
         ],

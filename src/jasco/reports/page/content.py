@@ -4,81 +4,24 @@ import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, astuple
 from typing import Any
 
-from jasco.data.audio import Audio, read_unchanged
 from jasco.data.known_issues import known_issues
-from jasco.metrics.scoring import ClipScores, clip_scores
+from jasco.data.responses_csv import Key
+from jasco.metrics.scoring import ClipScores, item_score
 from jasco.protocol.answer_texts import keyword_spans
 from jasco.protocol.clips import Clip
 from jasco.protocol.responses import Failure
-from jasco.protocol.verdicts import Orientation
 from jasco.reports.disagreements import disagreements
+from jasco.reports.formats import short_names
+from jasco.reports.page.cells import CUES, Cell, cell_of
+from jasco.reports.page.plots import marker_of
+from jasco.reports.page.shown import Shown, clip_audio, clips_of
 from jasco.reports.page.sounds import data_url, mp3, sound_view
-from jasco.reports.reliance_report import RelianceReport, reliance_if_measured
-from jasco.reports.report import distinct_names
-from jasco.runs.read_csv import judged_items_of_files
-from jasco.runs.read_run import read_run
-from jasco.runs.results import JudgedItems, Results
-from jasco.runs.targets import files_of_model, results_of_model
+from jasco.runs.results import clips_by_score
 
-_ORIENTATIONS = tuple(Orientation)
 _SEARCHED = 4000  # characters of an answer in which keywords are marked
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A model's results and its items.
-
-    Attributes
-    ----------
-    source : pathlib.Path
-        Folder of the run, or the judged CSV files.
-    results : Results
-    items : JudgedItems
-    reliance : RelianceReport or None
-        Modality reliance; None if it was not measured.
-    """
-
-    source: Path
-    results: Results
-    items: JudgedItems
-    reliance: RelianceReport | None = None
-
-
-def open_shown(targets: Sequence[Path], judges: Sequence[str] = ()) -> dict[str, Shown]:
-    """Return the content of runs or judged CSV files, by the names of their models.
-
-    Parameters
-    ----------
-    targets : sequence of Path
-        Folders of runs, or judged CSV files.
-    judges : sequence of str
-        Judges to show; empty for all.
-
-    Raises
-    ------
-    InputError
-        A run does not exist, a file cannot be read, or a judge is not found.
-    """
-    shown = []
-    for target in targets:
-        if target.is_dir():
-            results, items = read_run(target)
-        else:
-            results = results_of_model(target)
-            items = judged_items_of_files(files_of_model(target)[1])
-        results = results.judged_by(judges)
-        reliance = reliance_if_measured(target, judges) if results.judges else None
-        shown.append(Shown(target, results, items.judged_by(results.judges), reliance))
-    return by_name(shown)
-
-
-def by_name(shown: Sequence[Shown]) -> dict[str, Shown]:
-    """Return models by distinct names."""
-    return dict(zip(distinct_names([model.results for model in shown]), shown, strict=True))
 
 
 def packed(content: Mapping[str, Any]) -> bytes:
@@ -101,47 +44,70 @@ def content_of(
     """
     clips = clips_of(shown)
     issues = {issue.clip: issue.text for issue in known_issues(clips)}
+    means = clips_by_score([model.results for model in shown.values()])
     judges = [*dict.fromkeys(judge for model in shown.values() for judge in model.items.judges)]
     return {
         "prompts": next(iter(shown.values())).items.instructions,
-        "orientations": _ORIENTATIONS,
         "judges": judges,
+        "judge_names": [*short_names(judges).values()],
         "models": [
             {
                 "name": name,
-                "judges": len(model.items.judges),
+                "mark": marker_of(place),
                 "samples": len(model.items.samples),
-                "scores": _scores(clips, model.results),
+                "scores": list(_scores(clips, model)),
             }
-            for name, model in shown.items()
+            for place, (name, model) in enumerate(shown.items())
         ],
         "clips": [
-            {**asdict(clip), "known_issue": issues.get(clip.id, ""), **sounds.get(clip.id, {})}
+            {
+                **asdict(clip),
+                "known_issue": issues.get(clip.id, ""),
+                "mean": _rounded(means.get(clip.id)),
+                **sounds.get(clip.id, {}),
+            }
             for clip in clips
         ],
         "items": list(_items(clips, shown, judges)),
     }
 
 
-def clips_of(shown: Mapping[str, Shown]) -> tuple[Clip, ...]:
-    """Return the clips of the results."""
-    return next(iter(shown.values())).items.clips
+def _scores(clips: Sequence[Clip], model: Shown) -> Iterator[dict[str, Any]]:
+    """Yield each clip's best score, its mean, and the cell of each prompt, None if not asked."""
+    results, samples, averaged = model.results, model.items.samples, model.results.averaged
+    none = ClipScores((None,) * len(results.instructions), None, None)
+    differences = [disagreements(sample) for sample in samples]
 
+    def cue_of(key: Key) -> str:
+        """Return the cue that the answers rest on; empty if judges or samples differ."""
+        verdicts = [
+            verdict
+            for sample in samples
+            for judge, (_, verdict) in sample.verdicts_on(key).items()
+            if judge in averaged
+        ]
+        cues = {CUES[each.orientation] for each in verdicts if each.orientation and each.readable}
+        return cues.pop() if len(cues) == 1 else ""
 
-def _scores(clips: Sequence[Clip], results: Results) -> list[dict[str, Any]]:
-    """Return each clip's best score, its mean and its score for each prompt."""
-    matrices, prompts = results.matrices.values(), len(results.instructions)
-    scores = clip_scores(matrices, len(results.clips), prompts)
-    by_id = dict(zip([clip.id for clip in results.clips], scores, strict=True))
-    none = ClipScores((None,) * prompts, None, None)
-    return [
-        {
+    def cell(key: Key, score: float | None) -> Cell | None:
+        if score is not None:
+            differ = any(key in sample for sample in differences)
+            return cell_of(score, "" if score else cue_of(key), differ=differ)
+        if any(key in sample.answers for sample in samples):
+            return cell_of(None)
+        if results.single_prompt:
+            return None
+        failed = all(key in sample.failures for sample in samples)
+        return cell_of(None, missing="failed" if failed else "not answered")
+
+    for clip in clips:
+        score = results.clip_scores.get(clip.id, none)
+        cells = [cell((clip.id, n), each) for n, each in enumerate(score.by_instruction, start=1)]
+        yield {
             "best": None if results.single_prompt else _rounded(score.best),
             "mean": _rounded(score.mean),
-            "prompts": [_rounded(each) for each in score.by_instruction],
+            "cells": [each and astuple(each) for each in cells],
         }
-        for score in (by_id.get(clip.id, none) for clip in clips)
-    ]
 
 
 def _rounded(score: float | None) -> float | None:
@@ -156,6 +122,7 @@ def _items(
         for number, model in enumerate(shown.values())
         for sample, items in enumerate(model.items.samples, start=1)
     ]
+    averaged = [set(model.results.averaged) for model in shown.values()]
     prompts = len(next(iter(shown.values())).items.instructions)
     for place, clip in enumerate(clips):
         for prompt in range(1, prompts + 1):
@@ -164,19 +131,23 @@ def _items(
                 if model.results.single_prompt and key not in items.answers:
                     continue  # the participant was not asked this prompt
                 answer, failure = items.answers.get(key), items.failures.get(key)
+                given = items.verdicts_on(key)
                 verdicts = [
                     (
                         judges.index(judge),
                         verdict.rating,
-                        verdict.orientation and _ORIENTATIONS.index(verdict.orientation),
+                        verdict.orientation and CUES[verdict.orientation],
                         "\n---\n".join(texts),
                     )
-                    for judge, (texts, verdict) in items.verdicts_on(key).items()
+                    for judge, (texts, verdict) in given.items()
                 ]
+                score = item_score(
+                    verdict for judge, (_, verdict) in given.items() if judge in averaged[number]
+                )
                 lacking = [
                     (judges.index(judge), _described(items.judge_failures.get(judge, {}).get(key)))
-                    for judge, given in items.judges.items()
-                    if answer is not None and key not in given
+                    for judge in items.judges
+                    if answer is not None and judge not in given
                 ]
                 yield {
                     "clip": place,
@@ -187,6 +158,7 @@ def _items(
                     "keywords": keyword_spans((answer or "")[:_SEARCHED], clip.keywords),
                     "failure": _described(failure),
                     "cut": key in items.cut_off,
+                    "score": _rounded(score),
                     "difference": differences.get(key, 0),
                     "verdicts": verdicts,
                     "lacking": lacking,
@@ -220,12 +192,3 @@ def sounds_of(shown: Mapping[str, Shown], *, audio: bool) -> dict[str, Any]:
     with ThreadPoolExecutor() as pool:  # most of the work is done outside Python
         sounds = pool.map(sound_of, clips)
         return {clip.id: sound for clip, sound in zip(clips, sounds, strict=True) if sound}
-
-
-def clip_audio(shown: Mapping[str, Shown], clip: str) -> Audio | None:
-    """Return a clip's audio; None if it is missing or has changed since it was used."""
-    for model in shown.values():
-        path, sha256 = model.items.audio.get(clip, ("", ""))
-        if sound := read_unchanged(Path(path), sha256):
-            return sound
-    return None

@@ -3,6 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
+from jasco.reports.page.cells import score_class
+
 
 @dataclass(frozen=True)
 class HeatMap:
@@ -16,16 +20,16 @@ class HeatMap:
         The ids of the clips, from left to right.
     prompts : int
         Number of prompts, from top to bottom.
-    paths : mapping of str to str
-        By the class of a score in quarters, ``s0`` to ``s8``: the outline of all cells with this
-        score, each of size 1 x 1. Cells without a score are left out.
+    paths : mapping of str to Markup
+        By the class of a score (:func:`~jasco.reports.page.cells.score_class`): the outline of all
+        cells with this score, each of size 1 x 1. Cells without a score are left out.
     """
 
     name: str
     marker: int
     clips: Sequence[str]
     prompts: int
-    paths: Mapping[str, str]
+    paths: Mapping[str, Markup]
 
 
 def heat_map(
@@ -36,7 +40,8 @@ def heat_map(
     for column, clip in enumerate(order):
         for row, score in enumerate(scores[clip]):
             if score is not None:
-                paths.setdefault(f"s{round(4 * score)}", []).append(f"M{column} {row}h1v1h-1z")
+                paths.setdefault(score_class(score), []).append(f"M{column} {row}h1v1h-1z")
     prompts = max(map(len, scores.values()), default=0)
-    outlines = {key: "".join(cells) for key, cells in sorted(paths.items())}
+    # Digits and commands only. As a text, a long outline would be cut.
+    outlines = {key: Markup("".join(cells)) for key, cells in sorted(paths.items())}  # noqa: S704
     return HeatMap(name, marker, order, prompts, outlines)

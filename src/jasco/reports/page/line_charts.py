@@ -36,7 +36,8 @@ class LineChart:
         Their positions in percent.
     series : sequence of Series
     joined : bool
-        Whether the marks of a model are joined by a line.
+        Whether the marks of a model are joined by a line, which is interrupted where one is
+        missing.
     table : Table
     """
 
@@ -125,12 +126,14 @@ def curves_chart(curves: Sequence[Curve]) -> Iterator[LineChart]:
         for curve in curves
         for row in curve.table.rows
     ]
-    axis = Axis(steps[0], steps[-1], steps, str) if len(steps) > 1 else None
+    first, last = steps[0], steps[-1]
     yield LineChart(
         "Best-mean by step", "Points: best-mean of each checkpoint; lines: 95% intervals.",
         score_axis(each for one in series for each in one.marks), "step",
         labels=[f"{step:,}" for step in steps],
-        places=[5 + 0.9 * axis.at(step) if axis else 50.0 for step in steps],
+        places=[
+            5 + 90 * (step - first) / (last - first) if last > first else 50.0 for step in steps
+        ],
         series=series, joined=True,
         table=replace(curves[0].table, heading="checkpoint", rows=rows),
     )  # fmt: skip

@@ -64,14 +64,6 @@ def _tick_percent(value: float | None) -> str:
 SCORE = Axis(0.0, 2.0, (0.0, 0.5, 1.0, 1.5, 2.0), _tick_short)
 SHARE = Axis(0.0, 1.0, (0.0, 0.5, 1.0), _tick_percent)
 UNIT = Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0), _tick_short)
-AGREEMENT = Axis(-0.25, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0), _tick_short)
-
-
-def symmetric_axis(values: Sequence[float]) -> Axis:
-    """Return an axis around 0 that contains all values, at most from -2 to 2."""
-    reach = max((abs(value) for value in values), default=0.0)
-    end = next((end for end in (0.25, 0.5, 1.0) if reach <= end), 2.0)
-    return Axis(-end, end, (-end, -end / 2, 0.0, end / 2, end), _tick_short)
 
 
 @dataclass(frozen=True)
@@ -117,6 +109,22 @@ class Bar:
 Shape = Mark | Bar
 
 
+def symmetric_axis(found: Iterable[Mark | None]) -> Axis:
+    """Return an axis around 0 that contains all intervals, at most from -2 to 2."""
+    ends = [end for each in found if each for end in (each.low, each.high)]
+    reach = max(map(abs, ends), default=0.0)
+    end = next((end for end in (0.25, 0.5, 1.0) if reach <= end), 2.0)
+    return Axis(-end, end, (-end, -end / 2, 0.0, end / 2, end), _tick_short)
+
+
+def agreement_axis(found: Iterable[Mark | None]) -> Axis:
+    """Return an axis to 1 that contains all intervals, from the first of -0.25, -0.5 and -1."""
+    lowest = min((each.low for each in found if each), default=0.0)
+    start = next((start for start in (-0.25, -0.5) if lowest >= start), -1.0)
+    ticks = (0.0, 0.25, 0.5, 0.75, 1.0) if start == -0.25 else (start, 0.0, 0.5, 1.0)
+    return Axis(start, 1.0, ticks, _tick_short)
+
+
 def score_axis(found: Iterable[Mark | None]) -> Axis:
     """Return an axis from 0 to the first of 0.5, 1 and 2 that no interval exceeds."""
     highest = max((each.high for each in found if each), default=2.0)
@@ -157,7 +165,7 @@ class PlotRow:
     kind : str
         As in :class:`~jasco.reports.columns.TableRow`.
     marker : int or None
-        The number of the model's marker: 0 for published results; None without a marker.
+        The number of the model's marker; None without a marker.
     plots : sequence of sequence of Mark or Bar
         The content of each column of plots.
     cells : sequence of str

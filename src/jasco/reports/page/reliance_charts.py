@@ -60,9 +60,7 @@ def part_table(part: ReliancePart, model: str) -> PlotTable:
         return plot_table(part.table, [(plot, draw)], title=title, legend=legend)
     if all(isinstance(each, Effect) for each in figures) and part.key.startswith("effects"):
         v = DIFFERENCES_OF_CONDITIONS[0]
-        found = [each for effect in figures if (each := mark(v, effect))]
-        axis = symmetric_axis([end for each in found for end in (each.low, each.high)])
-        plot = PlotColumn("difference of v", axis)
+        plot = PlotColumn("difference of v", symmetric_axis(mark(v, effect) for effect in figures))
         return plot_table(part.table, [(plot, lambda each: marks(each, (v, "dot")))], title=title)
     return plot_table(part.table, [], title=title)
 

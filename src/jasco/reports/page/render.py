@@ -14,8 +14,10 @@ from importlib.resources import files
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from jasco.reports.page.content import Shown, content_of, packed, sounds_of
+from jasco.reports.page.cells import CUES, cell_of
+from jasco.reports.page.content import content_of, packed, sounds_of
 from jasco.reports.page.sections import sections_of
+from jasco.reports.page.shown import Shown
 
 SCRIPTS = (
     "vendor/preact.js", "vendor/preact-hooks.js", "vendor/htm.js",
@@ -54,7 +56,9 @@ def environment(*more: BaseLoader) -> Environment:
         loader=ChoiceLoader([own, *more]), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, finalize=_finalized,
     )  # fmt: skip
-    templates.globals |= {"scripts": SCRIPTS, "styles": STYLES}
+    templates.globals |= {
+        "scripts": SCRIPTS, "styles": STYLES, "cell_of": cell_of, "cue_names": CUES,
+    }  # fmt: skip
     return templates
 
 

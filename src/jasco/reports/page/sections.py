@@ -6,19 +6,19 @@ from typing import Any
 from jasco.data import dataset
 from jasco.data.sources import LICENCE
 from jasco.errors import count
-from jasco.metrics.scoring import clip_scores
 from jasco.reports import columns
 from jasco.reports.comparison import summarise_report
 from jasco.reports.findings import Finding, FindingKind, findings
 from jasco.reports.notes import NoteKind, explain_pairs, note_lines
 from jasco.reports.page import charts
-from jasco.reports.page.content import Shown, clips_of
 from jasco.reports.page.heat_maps import HeatMap, heat_map
 from jasco.reports.page.line_charts import best_of_chart, prompts_chart
 from jasco.reports.page.plots import marker_of
 from jasco.reports.page.reliance_charts import part_table, steps_of
+from jasco.reports.page.shown import Shown, clips_of
 from jasco.reports.reliance_report import RelianceReport
 from jasco.reports.text import title
+from jasco.runs.results import clips_by_score
 from jasco.version import __version__
 
 _REMARKS = (NoteKind.MISSING, NoteKind.REASON, NoteKind.DETAIL, NoteKind.KNOWN_ISSUES)
@@ -134,25 +134,14 @@ def _reliance(name: str, report: RelianceReport) -> dict[str, Any]:
 
 def _heat_maps(shown: Mapping[str, Shown]) -> list[HeatMap]:
     """Return the heat map of each model, with the clips that are hardest for all models first."""
-    scores: dict[str, Mapping[str, Sequence[float | None]]] = {}
-    means: dict[str, list[float]] = {}
-    for name, model in shown.items():
-        results = model.results
-        by_clip = clip_scores(
-            results.matrices.values(), len(results.clips), len(results.instructions)
-        )
-        clips = [clip.id for clip in results.clips]
-        scores[name] = {
-            clip: score.by_instruction for clip, score in zip(clips, by_clip, strict=True)
-        }
-        for clip, score in zip(clips, by_clip, strict=True):
-            if score.mean is not None:
-                means.setdefault(clip, []).append(score.mean)
-    clips = [clip.id for clip in clips_of(shown)]
-    order = sorted(
-        clips, key=lambda clip: sum(means[clip]) / len(means[clip]) if clip in means else 3
-    )
+    hardest = clips_by_score([model.results for model in shown.values()])
+    order = [*dict.fromkeys([*hardest, *(clip.id for clip in clips_of(shown))])]
     return [
-        heat_map(name, marker_of(place), by_clip, order)
-        for place, (name, by_clip) in enumerate(scores.items())
+        heat_map(
+            name,
+            marker_of(place),
+            {clip: score.by_instruction for clip, score in model.results.clip_scores.items()},
+            order,
+        )
+        for place, (name, model) in enumerate(shown.items())
     ]

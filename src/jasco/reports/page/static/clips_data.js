@@ -2,19 +2,15 @@
 "use strict";
 
 const clipData = (() => {
-  const CUES = ["audio", "speech", "both", "neither"]; // in the order of the orientations
-  const BOTH = 2;
+  const isReadable = ([, rating, cue]) => rating !== null && cue !== null;
+  const gatedScore = ([, rating, cue]) => (cue === "both" ? rating : 0);
 
-  const average = (all) => (all.length ? all.reduce((sum, each) => sum + each, 0) / all.length : null);
-  const isReadable = ([, rating, orientation]) => rating !== null && orientation !== null;
-  const gatedScore = ([, rating, orientation]) => (orientation === BOTH ? rating : 0);
-
-  const scoreOf = (mean) => (mean === null ? "none" : mean === 0 ? "0" : mean === 2 ? "full" : "part");
-  const agreementOf = (item, scores) => {
-    if (scores.length < 2) return [];
+  const scoreOf = ({ score }) => (score === null ? "none" : score === 0 ? "0" : score === 2 ? "full" : "part");
+  const agreementOf = (item, readable) => {
+    if (readable.length < 2) return [];
     if (!item.difference) return ["agree"];
-    const range = Math.max(...scores) - Math.min(...scores);
-    const cues = new Set(item.verdicts.filter(isReadable).map((each) => each[2]));
+    const scores = readable.map(gatedScore), range = Math.max(...scores) - Math.min(...scores);
+    const cues = new Set(readable.map(([, , cue]) => cue));
     return ["differ", ...(range ? ["score", `score-${range}`] : []), ...(cues.size > 1 ? ["orientation"] : [])];
   };
   const statusOf = (item) => {
@@ -37,37 +33,30 @@ const clipData = (() => {
       ["answered", "answered"], ["failed", "failed"], ["open", "not answered"], ["cut", "cut off"], ["lacking", "verdict missing or unreadable"],
     ] },
   ];
-  const facetsOf = (item, scores, mean) => ({
-    model: [`${item.model + 1}`],
-    prompt: [`${item.prompt}`],
-    score: [scoreOf(mean)],
-    orientation: [...new Set(item.verdicts.filter(isReadable).map((each) => CUES[each[2]]))],
-    judges: agreementOf(item, scores),
-    status: statusOf(item),
-  });
-
-  // Names of judges without their settings, except where only these distinguish them.
-  const shortNames = (names) => {
-    const short = names.map((each) => each.split(",")[0].replace(/^[^/]*\//, ""));
-    return names.map((each, place) => (short.filter((one) => one === short[place]).length > 1 ? each : short[place]));
+  const facetsOf = (item) => {
+    const readable = item.verdicts.filter(isReadable);
+    return {
+      model: [`${item.model + 1}`],
+      prompt: [`${item.prompt}`],
+      score: [scoreOf(item)],
+      orientation: [...new Set(readable.map(([, , cue]) => cue))],
+      judges: agreementOf(item, readable),
+      status: statusOf(item),
+    };
   };
 
   // Returns the data with what the page derives from it; `raw` is unchanged.
   const prepare = (raw) => {
     const data = {
       ...raw,
-      judgeNames: shortNames(raw.judges),
-      models: raw.models.map((each, place) => ({ ...each, place, mark: (place % 6) + 1 })),
+      judgeNames: raw.judge_names,
+      models: raw.models.map((each, place) => ({ ...each, place })),
       total: raw.items.length,
     };
-    data.clips = raw.clips.map((clip, place) => ({
-      ...clip, place, items: [], cells: raw.models.map(() => []), difference: 0,
-      mean: average(raw.models.map((model) => model.scores[place].mean).filter((each) => each !== null)),
-    }));
+    data.clips = raw.clips.map((clip, place) => ({ ...clip, place, items: [], cells: raw.models.map(() => []), difference: 0 }));
     data.places = new Map(data.clips.map((clip) => [clip.id, clip.place]));
     for (const given of raw.items) {
-      const scores = given.verdicts.filter(isReadable).map(gatedScore);
-      const item = { ...given, facets: facetsOf(given, scores, average(scores)) };
+      const item = { ...given, facets: facetsOf(given) };
       const clip = data.clips[item.clip];
       clip.items.push(item);
       (clip.cells[item.model][item.prompt - 1] ??= []).push(item);
@@ -127,25 +116,16 @@ const clipData = (() => {
     return { clips: sorted(data, clips, order), fitting, counts };
   };
 
-  // How a model's answers to one prompt about a clip look in a cell.
+  // How a model's answers to one prompt about a clip look in a cell; null if it was not asked.
   const looks = new WeakMap(); // by the items of a cell
   const cellOf = (data, clip, model, prompt) => {
     const items = clip.cells[model][prompt - 1];
-    if (!items) return null; // not asked
-    if (!looks.has(items)) looks.set(items, lookOf(data, clip, model, prompt, items));
-    return looks.get(items);
-  };
-  const lookOf = (data, clip, model, prompt, items) => {
-    const score = data.models[model].scores[clip.place].prompts[prompt - 1];
-    if (score === null) {
-      const failed = items.every((item) => item.answer === null && item.failure);
-      const what = failed ? "failed" : items.every((item) => item.answer === null) ? "not answered" : "no verdict";
-      return { items, kind: failed ? "missing failed" : "missing", text: failed ? "×" : "", label: what };
+    if (!items) return null;
+    if (!looks.has(items)) {
+      const [kind, text, label] = data.models[model].scores[clip.place].cells[prompt - 1];
+      looks.set(items, { items, kind, text, label });
     }
-    if (score > 0) return { items, kind: `s${Math.max(1, Math.round(4 * score))}`, text: "", label: number(score) };
-    const cues = new Set(items.flatMap((item) => item.facets.orientation));
-    const cue = cues.size === 1 ? [...cues][0] : "";
-    return { items, kind: `s0 ${cue}`, text: cue ? cue[0] : "", label: cue ? `0, ${cue}` : "0" };
+    return looks.get(items);
   };
 
   const number = (value) => (value === null ? "–" : value.toFixed(2));
@@ -172,9 +152,9 @@ const clipData = (() => {
     };
     for (const item of items) {
       for (const verdict of item.verdicts) {
-        const [judge, rating, orientation, text] = verdict;
-        const read = isReadable(verdict) ? { rating, cue: CUES[orientation] } : { unreadable: true };
-        add(judge, isReadable(verdict) ? `${rating}${orientation}` : "", read, item, text);
+        const [judge, rating, cue, text] = verdict;
+        const read = isReadable(verdict) ? { rating, cue } : { unreadable: true };
+        add(judge, isReadable(verdict) ? `${rating} ${cue}` : "", read, item, text);
       }
       for (const [judge, reason] of item.lacking) add(judge, "lacking", { lacking: true }, item, reason);
     }

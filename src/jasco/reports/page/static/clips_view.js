@@ -10,18 +10,12 @@ const { ClipView, Legend, Marker, Strip, foreign } = (() => {
     one === "\n" || one === "\t" ? one : `\\u${one.codePointAt(0).toString(16).padStart(4, "0")}`);
 
   const Marker = ({ model }) => html`<svg class="marker m${model.mark}" viewBox="0 0 16 16" aria-hidden="true"><use href="#marker-${model.mark}" /></svg>`;
-  // A cell has the same mark wherever judges differ, whatever the score.
-  const cellOf = (...place) => {
-    const cell = clipData.cellOf(...place);
-    const differ = cell?.items.some((item) => item.difference);
-    return differ ? { ...cell, kind: `${cell.kind} differ`, label: `${cell.label}, judges differ` } : cell;
-  };
   const Cell = ({ cell }) => html`<span class="cell ${cell.kind}" role="img" aria-label=${cell.label} title=${cell.label}>${cell.text}</span>`;
 
   // The cells of all prompts. There are thousands on a page: they have only a class and a text, and no component, and
   // are made again only if their data change or others are dimmed.
   const Strip = ({ data, clip, model, fitting }) => {
-    const cells = data.prompts.map((_, place) => cellOf(data, clip, model, place + 1));
+    const cells = data.prompts.map((_, place) => clipData.cellOf(data, clip, model, place + 1));
     const dimmed = cells.map((cell) => (fitting && cell && !cell.items.some((item) => fitting.has(item)) ? " dim" : ""));
     const nameCell = ({ target, currentTarget }) => {
       const place = [...currentTarget.children].indexOf(target);
@@ -108,7 +102,7 @@ const { ClipView, Legend, Marker, Strip, foreign } = (() => {
       <div class="asked">
         <span class="hint">${prompts.length === 1 ? "prompt" : "prompts"}</span>
         ${prompts.map((prompt) => html`<span class="prompt" title=${foreign(data.prompts[prompt - 1])}>${prompt}
-          <${Cell} cell=${cellOf(data, clip, model, prompt)} /></span>`)}
+          <${Cell} cell=${clipData.cellOf(data, clip, model, prompt)} /></span>`)}
         ${several && html`<span class="hint">${group.items.length === 1 ? `sample ${group.items[0].sample}` : `${group.items.length} samples`}</span>`}
       </div>
       ${group.answer === null ? html`<${Foreign} text=${group.failure ? `Failed: ${group.failure}` : "Not answered."} kind=${group.failure ? "failed" : "soft"} />`
