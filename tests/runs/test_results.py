@@ -92,3 +92,7 @@ def test_participants_order_the_clips_only_among_themselves() -> None:
     assert participant.single_prompt
     assert clips_by_score([participant, results(MODEL, judged(1))]) == {"0": 1.0, "1": 1.0}
     assert clips_by_score([participant]) == {"0": 0.0}
+
+
+def test_models_whose_clips_are_unknown_do_not_order_clips() -> None:
+    assert clips_by_score([results(MODEL, judged(1), clips=())]) == {}

@@ -364,10 +364,10 @@ class Results:
 def clips_by_score(models: Iterable[Results]) -> dict[str, float]:
     """Return the mean score of clips over models, by clip id, the hardest clip first.
 
-    Clips on which one of the models has no score are left out. Models without a verdict do not
+    Clips on which one of the models has no score are left out. Models without verdicts do not
     count; participants, who answer one instruction per clip, count only if there is no other model.
     """
-    judged = [model for model in models if model.averaged]
+    judged = [model for model in models if model.averaged and model.clips]
     compared = [model for model in judged if not model.single_prompt] or judged
     if not compared:
         return {}
