@@ -2,7 +2,7 @@
 "use strict";
 
 const jascoClips = (() => {
-  const { useEffect, useMemo, useRef, useState } = preactHooks;
+  const { useEffect, useLayoutEffect, useMemo, useRef, useState } = preactHooks;
   const AT_ONCE = 100;
 
   // --- the address: "#clips?score=0", "#clip-9", "#clip-9-3?score=0" (prompt 3 of clip 9) ---
@@ -173,7 +173,7 @@ const jascoClips = (() => {
       window.addEventListener("hashchange", follow);
       return () => window.removeEventListener("hashchange", follow);
     }, []);
-    useEffect(() => {
+    useLayoutEffect(() => { // at once, or it would replace an address that the reader goes to meanwhile
       if (!began.current) { // the address was read, but the state is not set yet
         began.current = true;
         return;
