@@ -22,7 +22,8 @@ def test_a_cell_has_its_score_or_why_there_is_none() -> None:
     assert cell_of(1.25) == Cell("s5", "", "1.25")
     assert cell_of(0.1) == Cell("s1", "", "0.10")
     assert cell_of(0.0, "speech") == Cell("s0 speech", "s", "0, speech")
-    assert cell_of(0.0) == Cell("s0", "·", "0, judges differ")
+    assert cell_of(0.0, differ=True) == Cell("s0 differ", "", "0, judges differ")
+    assert cell_of(1.5, differ=True) == Cell("s6 differ", "", "1.50, judges differ")
     assert cell_of(None) == Cell("missing", "", "no verdict")
     assert cell_of(None, missing="failed") == Cell("missing failed", "×", "failed")
 

@@ -36,13 +36,21 @@ def test_scores_are_those_of_the_report(data: DataSet, tmp_path: Path) -> None:
     )
     shown = open_shown([run])
     model = content_of(shown, {})["models"][0]
-    neither = ("s0 neither", "n", "0, neither")
+    neither = ("s0 neither differ", "n", "0, neither, judges differ")
     assert model["scores"] == [
-        {"best": 1.0, "mean": 0.25, "cells": [*[("s4", "", "1.00")] * 2, *[neither] * 6]},
+        {
+            "best": 1.0,
+            "mean": 0.25,
+            "cells": [*[("s4 differ", "", "1.00, judges differ")] * 2, *[neither] * 6],
+        },
         {
             "best": 1.5,
             "mean": 0.3125,
-            "cells": [("s6", "", "1.50"), ("s4", "", "1.00"), *[neither] * 6],
+            "cells": [
+                ("s6 differ", "", "1.50, judges differ"),
+                ("s4 differ", "", "1.00, judges differ"),
+                *[neither] * 6,
+            ],
         },
     ]
     figures = next(iter(shown.values())).results.figures
@@ -116,8 +124,10 @@ def test_a_proxy_is_not_averaged_with_a_judge(data: DataSet, tmp_path: Path) -> 
     content = content_of(open_shown([run]), {})
     easy = content["models"][0]["scores"][1]
     assert (easy["best"], easy["mean"]) == (2.0, 2.0)
-    assert easy["cells"] == [("s8", "", "2.00")] * 7 + [("missing", "", "no verdict")]
-    assert content["models"][0]["scores"][0]["cells"][0] == ("s0 both", "b", "0, both")
+    differs = ("s8 differ", "", "2.00, judges differ")
+    assert easy["cells"] == [differs] * 7 + [("missing", "", "no verdict")]
+    hard = content["models"][0]["scores"][0]["cells"][0]
+    assert hard == ("s0 both differ", "b", "0, both, judges differ")
     assert [item["score"] for item in content["items"][8:]] == [2.0] * 7 + [None]
     assert [clip["mean"] for clip in content["clips"]] == [0.0, 2.0]
 

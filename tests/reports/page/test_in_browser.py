@@ -1,5 +1,6 @@
 """The report page in Chromium, opened from the disk without a network."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,7 +92,9 @@ def test_everything_is_there_and_texts_are_texts(tab: Any) -> None:
     assert tab.locator("table.clips tbody .strip").count() == 2 * CLIPS
     first = tab.locator("table.clips tbody .strip").first
     scores = first.get_attribute("aria-label")
-    assert scores.startswith("Scores: prompt 1: failed; prompt 2: 0, judges differ; prompt 3: 1.00")
+    assert scores.startswith(
+        "Scores: prompt 1: failed; prompt 2: 0, judges differ; prompt 3: 1.00, judges differ;"
+    )
     assert "Failed: timeout: after 60 s" in open_clip(tab, "clip-0").inner_text()
     hostile = open_clip(tab, "clip-1").locator(".answer").first
     text = hostile.inner_text()
@@ -101,6 +104,13 @@ def test_everything_is_there_and_texts_are_texts(tab: Any) -> None:
     hostile.locator("button").click()
     assert len(hostile.inner_text()) > 1_000_000
     assert tab.title() == "Joint audio-speech co-reasoning: data"
+    tab.evaluate("""async () => {
+        const data = await jascoClips.load();
+        for (const names of [data.prompts, data.judges]) names[0] = `\\u202e<b>${names[0]}`;
+        jascoClips.update(data);
+    }""")
+    wait_until(tab, "document.querySelector('.all-prompts').textContent.includes('<b>')")
+    assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in tab.evaluate("document.documentElement.outerHTML")
 
 
 def test_a_heading_sorts_and_judges_stay_below_their_model(tab: Any) -> None:
@@ -111,6 +121,14 @@ def test_a_heading_sorts_and_judges_stay_below_their_model(tab: Any) -> None:
     tab.click("table.sortable thead th >> nth=0 >> button")
     after = tab.locator(names).all_inner_texts()
     assert after == before[3:] + before[:3]
+    headings = tab.locator("table.sortable thead th")
+    tab.evaluate("document.querySelector('table.sortable tbody tr').cells[1].textContent = '–'")
+    missing = tab.locator(names).first.inner_text()
+    for direction in ("descending", "ascending"):
+        headings.nth(1).locator("button").click()
+        assert headings.nth(1).get_attribute("aria-sort") == direction
+        assert tab.locator(names).nth(3).inner_text() == missing
+    headings.first.locator("button").click()
     tab.evaluate("""() => {
         const part = document.querySelector('table.sortable').parentNode;
         const fresh = part.cloneNode(true);
@@ -119,9 +137,9 @@ def test_a_heading_sorts_and_judges_stay_below_their_model(tab: Any) -> None:
         part.replaceWith(fresh);
         readyTables(document);
     }""")  # as in the app, when a part of the page is replaced
-    heading = tab.locator("table.sortable thead th").first
-    assert heading.get_attribute("aria-sort") == "descending"
-    assert heading.locator("button").count() == 1
+    assert headings.first.get_attribute("aria-sort") == "descending"
+    assert headings.first.locator("button").count() == 1
+    assert headings.nth(1).get_attribute("aria-sort") == "none"
 
 
 def test_filters_count_and_keep_matching_items(tab: Any, browser: Any) -> None:
@@ -134,6 +152,8 @@ def test_filters_count_and_keep_matching_items(tab: Any, browser: Any) -> None:
         ("score", "full", lambda clip, prompt: clip % 3 == 2 and prompt > 2),
         ("score", "0", lambda clip, prompt: clip % 3 == 0 and prompt < 3),
         ("judges", "differ", lambda clip, prompt: clip % 3 != 2 or prompt < 3),
+        ("judges", "score-2", lambda clip, prompt: abs(clip % 3 - 2 * (prompt > 2)) == 2),
+        ("judges", "orientation", lambda clip, prompt: prompt < 3),
         ("orientation", "neither", lambda clip, prompt: prompt < 3),
     ):
         expected = 2 * sum(matches(*item) for item in answered)
@@ -147,7 +167,10 @@ def test_filters_count_and_keep_matching_items(tab: Any, browser: Any) -> None:
     choose("model", "2")
     choose("status", "failed")
     assert found(tab) == "1 item in 1 of 8 clips"
-    assert tab.locator("table.clips .cell:not(.dim)").all_inner_texts() == ["×"]
+    assert tab.locator("table.clips td:visible .cell:not(.dim)").all_inner_texts() == ["×"]
+    assert (
+        tab.locator("table.clips th.scored:visible").all_inner_texts()[0].startswith("csv/second")
+    )
     assert tab.url.endswith("#clips?model=2&status=failed")
     with quiet_tab(browser, offline=True) as other:
         other.goto(tab.url)  # the link opened in another browser
@@ -168,7 +191,7 @@ def test_a_clip_is_reached_by_its_address_and_from_a_heat_map(tab: Any) -> None:
     dialog = open_clip(tab, "clip-3-2?orientation=neither")
     assert title(tab) == "Clip 3"
     assert "4 of 8 shown" in dialog.inner_text()
-    assert dialog.locator(".aimed").count() == 2
+    assert dialog.locator(".chosen").count() == 2
     dialog.locator("button[aria-label=Close]").click()
     assert tab.url.endswith("#clips?orientation=neither")
     tab.locator("table.clips tbody tr").nth(2).locator(".cell").nth(9).click()
@@ -196,13 +219,20 @@ def test_a_clip_is_read_by_keyboard_alone(tab: Any) -> None:
         keyboard.press(key)
         assert title(tab) == expected, key
     keyboard.press("2")
-    assert tab.locator("dialog .aimed").first.get_attribute("data-prompts") == "2 3 4 5 6 7 8"
+    assert tab.locator("dialog .chosen").first.get_attribute("data-prompts") == "2 3 4 5 6 7 8"
     keyboard.press("?")
     assert "next clip on which judges differ" in tab.inner_text("dialog")
+    tab.evaluate("document.querySelector('dialog audio').loop = true")
     keyboard.press(" ")
     wait_until(tab, "document.querySelector('dialog audio').currentTime > 0.1")
-    assert "Pause" in tab.inner_text("dialog .play")
+    assert tab.inner_text("dialog .play").split() == ["Pause", "p"]
+    chip = tab.locator("dialog .chip").first
+    chip.focus()
+    for pressed in ("false", "true"):  # a control that has the focus keeps its key
+        keyboard.press(" ")
+        assert chip.get_attribute("aria-pressed") == pressed
     keyboard.press("p")
+    wait_until(tab, "document.querySelector('dialog .play').innerText.startsWith('Play')")
     slider = tab.locator("dialog [role=slider]")
     slider.focus()
     keyboard.press("Home")
@@ -226,6 +256,8 @@ def test_models_are_side_by_side_and_a_judges_text_is_shown_on_demand(tab: Any) 
     assert not dialog.locator(".judged").count()
     strict.locator("summary").click()
     assert dialog.locator(".judged").first.inner_text() == verdict(0, "Both")
+    mild.locator("summary").last.click()
+    assert mild.locator(".judged").all_inner_texts() == [verdict(2, "Both")]  # of six equal ones
     dialog.locator(".chip >> nth=0").click()
     tab.keyboard.press("j")
     assert dialog.locator(".answers h3").all_inner_texts() == ["csv/second"]
@@ -262,13 +294,20 @@ def test_controls_are_not_printed(tab: Any) -> None:
 
 def test_a_table_is_copied(tab: Any) -> None:
     tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.evaluate("document.querySelector('.leaderboard tbody .foreign').textContent = '=1+1'")
+    tab.locator(".scroll:has(.leaderboard) + button.copy").click()
+    tab.wait_for_selector("button.copy:text-is('Copied')")
+    headings, first, *_ = tab.evaluate("navigator.clipboard.readText()").split("\n")
+    assert headings.startswith("model / judge\tbest-mean [95%]\tbounds\t")
+    assert first.startswith("'=1+1\t")
     tab.click("details:has(table.sortable) > summary")
     button = tab.locator("details:has(table.sortable) button.copy")
     button.click()
-    tab.wait_for_selector("button.copy:text-is('Copied')")
+    tab.wait_for_selector("details button.copy:text-is('Copied')")
     copied = tab.evaluate("navigator.clipboard.readText()").split("\n")
     assert copied[0].startswith("model / judge\tbest-mean [95%]\tbounds\tmean\t")
     assert len(copied) == 7
+    assert re.match(r"csv/\w+\t\d\.\d\d \[\d", copied[1])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -27,6 +27,7 @@ from jasco.protocol.responses import Failure, Response
 from jasco.reports.page.content import content_of, packed
 from jasco.reports.page.render import SCRIPTS, render_page, static, visible
 from jasco.reports.page.shown import open_shown
+from jasco.runs.writer import RunWriter
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -121,11 +122,13 @@ def test_it_runs_only_its_own_scripts_and_loads_nothing(run: Path) -> None:
 def test_texts_from_outside_are_texts(hostile: str, tmp_path: Path) -> None:
     cells = dict.fromkeys(("sound", "speech", "audio_only", "speech_only", "keywords"), hostile)
     data = DataSet("data", (Clip("1", reference=hostile, **cells),))
+    with RunWriter.open(tmp_path / "run") as writer:
+        writer.set_instructions([hostile, *INSTRUCTIONS[1:]])
     run = write_run(
         tmp_path / "run",
         data,
         lambda _, prompt: hostile if prompt % 2 else Failure("error", hostile),
-        {"judge": lambda *_: verdict(2, "Both", hostile)},
+        {hostile: lambda *_: verdict(2, "Both", hostile)},
         model=hostile.replace(",", " "),
     )
     page = render_page(open_shown([run]), audio=True)
@@ -137,6 +140,8 @@ def test_texts_from_outside_are_texts(hostile: str, tmp_path: Path) -> None:
     assert content["items"][0]["answer"] == hostile
     assert content["items"][1]["failure"] == f"error: {hostile}"
     assert content["clips"][0]["reference"] == hostile
+    assert content["prompts"][0] == hostile
+    assert hostile in content["judges"][0]
 
 
 def test_what_is_missing_is_shown(folder: Path, tmp_path: Path) -> None:

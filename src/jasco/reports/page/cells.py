@@ -38,7 +38,9 @@ def score_class(score: float) -> str:
     return f"s{max(1, int(4 * score + 0.5)) if score else 0}"
 
 
-def cell_of(score: float | None, cue: str = "", missing: str = "no verdict") -> Cell:
+def cell_of(
+    score: float | None, cue: str = "", missing: str = "no verdict", *, differ: bool = False
+) -> Cell:
     """Return the cell of a score.
 
     Parameters
@@ -46,13 +48,20 @@ def cell_of(score: float | None, cue: str = "", missing: str = "no verdict") -> 
     score : float or None
         The score, from 0 to 2; None if there is none.
     cue : str
-        The cue that the answer rests on, as in :data:`CUES`; empty if judges differ.
+        The cue that the answer rests on, as in :data:`CUES`; empty if judges differ about it.
     missing : str
         Why there is no score: ``no verdict``, ``not answered`` or ``failed``.
+    differ : bool
+        Whether judges differ, which is marked whatever the score.
     """
     if score is None:
         failed = missing == "failed"
         return Cell("missing failed" if failed else "missing", "×" if failed else "", missing)
     if score > 0:
-        return Cell(score_class(score), "", number(score))
-    return Cell(f"s0 {cue}".rstrip(), cue[0] if cue else "·", f"0, {cue or 'judges differ'}")
+        kinds, text, labels = [score_class(score)], "", [number(score)]
+    else:
+        kinds, text, labels = ["s0", cue], cue[:1], ["0", cue]
+    if differ:
+        kinds.append("differ")
+        labels.append("judges differ")
+    return Cell(" ".join(filter(None, kinds)), text, ", ".join(filter(None, labels)))

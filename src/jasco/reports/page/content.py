@@ -76,6 +76,7 @@ def _scores(clips: Sequence[Clip], model: Shown) -> Iterator[dict[str, Any]]:
     """Yield each clip's best score, its mean, and the cell of each prompt, None if not asked."""
     results, samples, averaged = model.results, model.items.samples, model.results.averaged
     none = ClipScores((None,) * len(results.instructions), None, None)
+    differences = [disagreements(sample) for sample in samples]
 
     def cue_of(key: Key) -> str:
         """Return the cue that the answers rest on; empty if judges or samples differ."""
@@ -90,7 +91,8 @@ def _scores(clips: Sequence[Clip], model: Shown) -> Iterator[dict[str, Any]]:
 
     def cell(key: Key, score: float | None) -> Cell | None:
         if score is not None:
-            return cell_of(score, "" if score else cue_of(key))
+            differ = any(key in sample for sample in differences)
+            return cell_of(score, "" if score else cue_of(key), differ=differ)
         if any(key in sample.answers for sample in samples):
             return cell_of(None)
         if results.single_prompt:

@@ -2,7 +2,7 @@
 "use strict";
 
 const jascoClips = (() => {
-  const { useEffect, useMemo, useRef, useState } = preactHooks;
+  const { useEffect, useLayoutEffect, useMemo, useRef, useState } = preactHooks;
   const AT_ONCE = 100;
 
   // --- the address: "#clips?score=0", "#clip-9", "#clip-9-3?score=0" (prompt 3 of clip 9) ---
@@ -35,6 +35,11 @@ const jascoClips = (() => {
 
   // --- filters ---
 
+  const ORDERED_BY = {
+    difference: `Ordered by the item of a clip on which the judges disagree most: the range of their scores, plus the range
+      of their ratings, plus the number of different orientations beyond the first.`,
+  };
+
   const Filters = ({ data, filters, setFilters, found, order, setOrder }) => {
     const set = (name) => (event) => setFilters({ ...filters, [name]: event.currentTarget.value });
     const facets = clipData.FACETS.map((facet) => ({ ...facet, all: facet.options(data) }))
@@ -48,7 +53,7 @@ const jascoClips = (() => {
     const count = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
     return html`<form class="filters noprint" role="search" aria-label="Filter the clips" onSubmit=${(event) => event.preventDefault()}>
       <label class="search">Search <input type="search" name="q" placeholder="in all texts" autocomplete="off" value=${filters.q ?? ""} onInput=${set("q")} /></label>
-      ${facets.map(({ name, label, all }) => html`<label key=${name}>${label}
+      ${facets.map(({ name, label, all }) => html`<label key=${name} class=${name}>${label}
         <select name=${name} value=${filters[name] ?? ""} onChange=${set(name)} class=${filters[name] ? "chosen" : ""}>
           <option value="">any (${found.counts[name].get("")})</option>
           ${all.map(([value, text]) => {
@@ -63,29 +68,31 @@ const jascoClips = (() => {
         ${chips.map(([name, text]) => html`<button type="button" class="chip foreign" key=${name} aria-label="Remove the filter ${text}"
           onClick=${() => setFilters({ ...filters, [name]: "" })}>${text} ×</button>`)}
         ${chips.length > 0 && html`<button type="button" class="quiet" onClick=${reset}>Reset</button>`}
+        ${ORDERED_BY[order] && html`<p class="hint">${ORDERED_BY[order]}</p>`}
       </div>
     </form>`;
   };
 
   // --- the table ---
 
-  const Line = ({ data, clip, fitting }) => html`<tr id=${`row-${clip.place}`} data-clip=${clip.place}>
+  const ClipCells = ({ data, clip, only, fitting }) => html`<tr id=${`row-${clip.place}`} data-clip=${clip.place}>
     <th scope="row"><a class="foreign" href=${`#clip-${encodeURIComponent(clip.id)}`} aria-label="Clip ${foreign(clip.id)}">${foreign(clip.id)}</a></th>
-    <td class="text foreign" dir="auto"><span>${foreign(clip.sound)}</span><span class="said">${clip.speech && `“${foreign(clip.speech)}”`}</span></td>
+    <td class="text foreign" dir="auto"><span>${foreign(clip.sound)}</span><span class="quoted">${clip.speech && `“${foreign(clip.speech)}”`}</span></td>
     ${data.models.map((model) => {
-      const { best, mean } = model.scores[clip.place];
-      return html`<td class="scored"><span class="of foreign"><${Marker} model=${model} />${foreign(model.name)}</span>
-        <${Strip} data=${data} clip=${clip} model=${model.place} fitting=${fitting} />
-        <span class="figures"><b>${clipData.number(best ?? mean)}</b> <small>${best !== null && clipData.number(mean)}</small></span></td>`;
+      const { best, mean } = model.scores[clip.place], hidden = only && model !== only;
+      return html`<td class="scored" hidden=${hidden} data-model=${model.place}><span class="of foreign"><${Marker} model=${model} />${foreign(model.name)}</span>
+        <${Strip} data=${data} clip=${clip} model=${model.place} fitting=${!hidden && fitting} />
+        <span class="figures"><b data-label=${best === null ? "score" : "best"}>${clipData.number(best ?? mean)}</b>${best !== null && html`
+          <small data-label="mean">${clipData.number(mean)}</small>`}</span></td>`;
     })}
   </tr>`;
-  // A line changes only with its data and with which of its items fit.
-  const Row = ({ data, clip, fitting }) => {
+  // A row changes only with its data, the only model shown, and which of its items fit.
+  const ClipRow = ({ data, clip, only, fitting }) => {
     const fits = fitting && clip.items.map((item) => (fitting.has(item) ? 1 : 0)).join("");
-    return useMemo(() => html`<${Line} data=${data} clip=${clip} fitting=${fitting} />`, [data, clip, fits]);
+    return useMemo(() => html`<${ClipCells} data=${data} clip=${clip} only=${only} fitting=${fitting} />`, [data, clip, only, fits]);
   };
 
-  const Table = ({ data, found, openClip, order, setOrder, filtered }) => {
+  const Table = ({ data, only, found, openClip, order, setOrder, filtered }) => {
     const [count, setCount] = useState(AT_ONCE);
     useEffect(() => {
       const all = () => setCount(Infinity);
@@ -93,58 +100,57 @@ const jascoClips = (() => {
       return () => window.removeEventListener("beforeprint", all);
     }, []);
     const onClick = (event) => {
-      const row = event.target.closest("tr[data-clip]"), cell = event.target.closest("[data-prompt]");
+      const row = event.target.closest("tr[data-clip]"), cell = event.target.closest(".cell");
       if (!row || event.target.closest("a") || !getSelection().isCollapsed) return;
-      openClip(data.clips[row.dataset.clip], cell && { prompt: +cell.dataset.prompt, model: +cell.dataset.model });
+      openClip(data.clips[row.dataset.clip], cell && {
+        prompt: [...cell.parentNode.children].indexOf(cell) + 1, model: +cell.closest("td").dataset.model,
+      });
     };
     const cycle = ["hardest", "easiest", ""];
     const heading = (suffix) => {
       const now = cycle.find((kind) => kind && order === kind + suffix) ?? "";
       const next = cycle[(cycle.indexOf(now) + 1) % 3];
       return {
-        sort: now === "hardest" ? "ascending" : now === "easiest" ? "descending" : undefined,
+        sort: now === "hardest" ? "ascending" : now === "easiest" ? "descending" : "none",
         toggle: () => setOrder(next && next + suffix),
       };
     };
     const several = data.models.length > 1;
     const rest = found.clips.length - count;
     return html`<div class="scroll" tabindex="0" role="region" aria-label="Clips and scores">
-      <table class="clips ${data.models.length > 3 ? "many" : ""}" style=${{ "--prompts": data.prompts.length }} onClick=${onClick}>
+      <table class="clips ${data.models.length > 3 && !only ? "many" : ""}" style=${{ "--prompts": data.prompts.length }} onClick=${onClick}>
         <caption class="unseen">Clips, with each model's score for each prompt, best score and mean</caption>
         <thead><tr>
-          <th scope="col"><button type="button" onClick=${() => setOrder("")}>clip</button></th>
+          <th scope="col" aria-sort=${order ? "none" : "ascending"}><button type="button" onClick=${() => setOrder("")}>clip</button></th>
           <th scope="col" class="text">sound and speech</th>
           ${data.models.map((model) => {
             const { sort, toggle } = heading(several ? `-${model.place + 1}` : "");
-            return html`<th scope="col" class="scored" aria-sort=${sort}><button type="button" onClick=${toggle}>
+            return html`<th scope="col" class="scored" hidden=${only && model !== only} aria-sort=${sort}><button type="button" onClick=${toggle}>
               <${Marker} model=${model} /><span class="foreign">${foreign(model.name)}</span></button>
-              <span class="under" aria-hidden="true"><span class="strip">${data.prompts.map((prompt, place) => html`<abbr title=${prompt}>${place + 1}</abbr>`)}</span>
+              <span class="under" aria-hidden="true"><span class="strip">${data.prompts.map((prompt, place) => html`<abbr title=${foreign(prompt)}>${place + 1}</abbr>`)}</span>
               <span class="figures">${model.scores.some((each) => each.best !== null) ? html`<b>best</b> mean` : html`<b>score</b>`}</span></span></th>`;
           })}
         </tr></thead>
         <tbody>${found.clips.slice(0, count).map((clip) => html`
-          <${Row} key=${clip.place} data=${data} clip=${clip} fitting=${filtered && found.fitting} />`)}</tbody>
+          <${ClipRow} key=${clip.place} data=${data} clip=${clip} only=${only} fitting=${filtered && found.fitting} />`)}</tbody>
       </table>
       ${!found.clips.length && html`<p class="soft">No clip fits the filters.</p>`}
     </div>
     ${rest > 0 && html`<button type="button" onClick=${() => setCount(count + AT_ONCE)}>Show ${Math.min(rest, AT_ONCE)} more clips of ${rest.toLocaleString("en")}</button>`}`;
   };
 
-  const Legend = () => html`<ul class="legend">
-    <li><span class="strip"><span class="cell s0 neither"></span><span class="cell s4"></span><span class="cell s8"></span></span>\u00a0 score 0, 1, 2</li>
-    ${["audio", "speech", "neither", "both"].map((cue) => html`<li><span class="cell s0 ${cue}">${cue[0]}</span>\u00a0 0: ${cue === "both" ? "both cues, but wrong" : cue === "neither" ? "neither cue" : `${cue} only`}</li>`)}
-    <li><span class="cell s0">·</span>\u00a0 0: judges differ</li>
-    <li><span class="cell missing"></span>\u00a0 no verdict</li>
-    <li><span class="cell missing failed">×</span>\u00a0 failed</li>
-  </ul>`;
-
   // --- the section ---
+
+  // As many models as fit side by side; others are chosen in the view of a clip.
+  const compareAtFirst = () => [0, 1, 2].slice(0, Math.max(2, Math.floor(innerWidth / 400)));
 
   const Explorer = ({ data }) => {
     const [filters, setFilters] = useState({}), [order, setOrder] = useState("");
-    const [open, setOpen] = useState(null), [compared, setCompared] = useState([0, 1]);
+    const [open, setOpen] = useState(null), [compared, setCompared] = useState(compareAtFirst);
     const opener = useRef(null), began = useRef(false), latest = useRef(null);
-    const found = useMemo(() => clipData.search(data, filters, order), [data, filters, order]);
+    const only = data.models[filters.model - 1]; // its column is the only one, and its scores order the clips
+    const orderShown = only && ["hardest", "easiest"].includes(order) ? `${order}-${filters.model}` : order;
+    const found = useMemo(() => clipData.search(data, filters, orderShown), [data, filters, orderShown]);
     latest.current = { data, open };
 
     const clip = open && data.clips[data.places.get(open.id)];
@@ -153,21 +159,21 @@ const jascoClips = (() => {
 
     useEffect(() => {
       const follow = () => {
-        const said = readAddress(location.hash, latest.current.data);
-        if (said?.open && !latest.current.open) opener.current = document.activeElement;
-        setOpen(said?.open ?? null);
-        if (said?.filters) {
-          setFilters(said.filters);
-          setOrder(said.order);
+        const address = readAddress(location.hash, latest.current.data);
+        if (address?.open && !latest.current.open) opener.current = document.activeElement;
+        setOpen(address?.open ?? null);
+        if (address?.filters) {
+          setFilters(address.filters);
+          setOrder(address.order);
         }
-        return said;
+        return address;
       };
-      const said = follow();
-      if (said && !said.open) document.getElementById("clips").scrollIntoView();
+      const address = follow();
+      if (address && !address.open) document.getElementById("clips").scrollIntoView();
       window.addEventListener("hashchange", follow);
       return () => window.removeEventListener("hashchange", follow);
     }, []);
-    useEffect(() => {
+    useLayoutEffect(() => { // at once, or it would replace an address that the reader goes to meanwhile
       if (!began.current) { // the address was read, but the state is not set yet
         began.current = true;
         return;
@@ -196,12 +202,12 @@ const jascoClips = (() => {
     };
     return html`
       <${Filters} data=${data} filters=${filters} setFilters=${setFilters} found=${found} order=${order} setOrder=${setOrder} />
-      <${Legend} />
-      <${Table} data=${data} found=${found} openClip=${openClip} order=${order} setOrder=${setOrder}
+      <${Legend} data=${data} />
+      <${Table} data=${data} only=${only} found=${found} openClip=${openClip} order=${orderShown} setOrder=${setOrder}
         filtered=${found.fitting.size < data.total} />
-      ${clip && html`<${ClipView} data=${data} clip=${clip} place=${place} count=${found.clips.length} aimed=${open.prompt}
+      ${clip && html`<${ClipView} data=${data} clip=${clip} place=${place} count=${found.clips.length} chosen=${open.prompt}
         compared=${columns} setCompared=${setCompared} step=${step} toDifference=${toDifference}
-        aim=${(prompt) => setOpen({ id: clip.id, prompt })} close=${close} />`}`;
+        choosePrompt=${(prompt) => setOpen({ id: clip.id, prompt })} close=${close} />`}`;
   };
 
   // --- heat maps: elsewhere on the page, each an image with a column for each clip and a row for each prompt ---

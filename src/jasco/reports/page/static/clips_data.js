@@ -9,7 +9,9 @@ const clipData = (() => {
   const agreementOf = (item, readable) => {
     if (readable.length < 2) return [];
     if (!item.difference) return ["agree"];
-    return new Set(readable.map(gatedScore)).size > 1 ? ["differ", "score"] : ["differ"];
+    const scores = readable.map(gatedScore), range = Math.max(...scores) - Math.min(...scores);
+    const cues = new Set(readable.map(([, , cue]) => cue));
+    return ["differ", ...(range ? ["score", `score-${range}`] : []), ...(cues.size > 1 ? ["orientation"] : [])];
   };
   const statusOf = (item) => {
     if (item.answer === null) return [item.failure ? "failed" : "open"];
@@ -23,7 +25,10 @@ const clipData = (() => {
     { name: "prompt", label: "Prompt", options: (data) => data.prompts.map((each, place) => [`${place + 1}`, `${place + 1}. ${each}`]) },
     { name: "score", label: "Score", options: () => [["0", "0"], ["part", "between 0 and 2"], ["full", "2"], ["none", "not scored"]] },
     { name: "orientation", label: "Orientation", options: () => ["both", "audio", "speech", "neither"].map((each) => [each, each]) },
-    { name: "judges", label: "Judges", options: () => [["agree", "agree"], ["differ", "differ"], ["score", "differ in the score"]] },
+    { name: "judges", label: "Judges", options: () => [
+      ["agree", "agree"], ["differ", "differ"], ["score", "scores differ"], ["score-1", "scores differ by 1"],
+      ["score-2", "scores differ by 2"], ["orientation", "orientations differ"],
+    ] },
     { name: "status", label: "Status", options: () => [
       ["answered", "answered"], ["failed", "failed"], ["open", "not answered"], ["cut", "cut off"], ["lacking", "verdict missing or unreadable"],
     ] },
@@ -68,7 +73,7 @@ const clipData = (() => {
       .join("\n").toLowerCase();
 
   const ORDERS = [
-    ["", "data set order"], ["hardest", "hardest first"], ["easiest", "easiest first"], ["difference", "largest judge difference first"],
+    ["", "data set order"], ["hardest", "hardest first"], ["easiest", "easiest first"], ["difference", "most disagreement first"],
   ];
   const ordersFor = (data) => (data.models.length < 2 ? ORDERS : [
     ...ORDERS, ...data.models.flatMap(({ name, place }) => [

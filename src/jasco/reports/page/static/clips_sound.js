@@ -40,6 +40,12 @@ const ClipSound = (() => {
     return Array.from({ length: Math.floor(seconds / step) + 1 }, (_, place) => place * step);
   };
 
+  // The rows of a spectrogram are equally high on the mel scale.
+  const HIGHEST = 8000; // Hz
+  const heightOf = (hertz) => `${(100 * Math.log1p(hertz / 700)) / Math.log1p(HIGHEST / 700)}%`;
+  const Frequencies = () => html`<div class="frequencies" aria-hidden="true">${[0, 1, 2, 4, 8].map((kilohertz) => html`
+    <span style=${{ bottom: heightOf(1000 * kilohertz) }}>${kilohertz}${kilohertz === 8 ? " kHz" : ""}</span>`)}</div>`;
+
   const Picture = ({ view, percent }) => html`
     ${view.speech && html`<div class="spoken">
       ${view.speech.map(([start, end]) => html`
@@ -122,12 +128,13 @@ const ClipSound = (() => {
         <${Picture} view=${view} percent=${percent} />
         ${clip.audio && html`<i class="cursor" ref=${cursor}></i>`}
       </div>
+      ${view.spectrogram && html`<${Frequencies} />`}
       <div class="seconds" aria-hidden="true">
         ${ticksOf(seconds).map((tick) => html`<span style=${{ left: percent(tick) }}>${tick}${tick ? "" : " s"}</span>`)}
       </div>`}
       <div class="row">
         ${clip.audio ? html`
-          <button type="button" class="play" onClick=${toggle}>${playing ? "Pause" : "Play"} <kbd class="keys">space</kbd></button>
+          <button type="button" class="play" onClick=${toggle}>${playing ? "Pause" : "Play"} <kbd class="keys">p</kbd></button>
           <span class="hint" ref=${clock}></span>
           <audio src=${clip.audio} preload="metadata" ref=${audio} onPlay=${() => setPlaying(true)}
             onPause=${() => { setPlaying(false); show(); }} onEnded=${() => { setPlaying(false); show(); }}
