@@ -132,12 +132,14 @@ class Gallery:
         """Take the first screen, and each section; the whole page if it has no sections."""
         for variant in self._variants(name):
             self.tab.evaluate("scrollTo(0, 0)")
-            whole = Image.open(io.BytesIO(self.tab.screenshot(full_page=True)))
             sections = self.tab.evaluate(_SECTIONS)
+            if sections:
+                self.tab.screenshot(path=self.out / f"{name}-first-{variant}.png")
+            with self._whole_page():
+                whole = Image.open(io.BytesIO(self.tab.screenshot()))
+                sections = self.tab.evaluate(_SECTIONS)
             if not sections:
                 whole.save(self.out / f"{name}-{variant}.png")
-                continue
-            self.tab.screenshot(path=self.out / f"{name}-first-{variant}.png")
             for section, left, top, right, bottom in sections:
                 if bottom > top:
                     box = (
@@ -162,6 +164,17 @@ class Gallery:
         self.tab.emulate_media(media="screen")
         if shutil.which("pdftoppm"):
             subprocess.run(["pdftoppm", "-r", "80", "-png", file, file.with_suffix("")], check=True)
+
+    @contextmanager
+    def _whole_page(self) -> Iterator[None]:
+        """Make the window as high as the page: what is outside may not be laid out."""
+        size = self.tab.viewport_size
+        assert size
+        height = self.tab.evaluate("document.documentElement.scrollHeight")
+        self.tab.set_viewport_size({"width": size["width"], "height": max(height, size["height"])})
+        self.tab.wait_for_timeout(300)
+        yield
+        self.tab.set_viewport_size(size)
 
     def _variants(self, name: str) -> Iterator[str]:
         """Set each width and colour scheme in turn."""
