@@ -119,7 +119,7 @@ class ResponsesCsv:
         # Imported here: compiling the patterns takes as long as reading a run.
         from jasco.protocol.verdict_parser import read_orientation, read_rating, read_verdict
 
-        where = f"{self.path}: clip {key[0]}, prompt {key[1]}"
+        where = f"{self.path}: clip {key[0]}, instruction {key[1]}"
         cells = {name: row.get(name, "") for name in ("rating", "orientation")}
         by_text = read_verdict(text)
         by_cells = Verdict(read_rating(cells["rating"]), read_orientation(cells["orientation"]))
@@ -146,7 +146,7 @@ def read_responses_csv(path: Path) -> ResponsesCsv:
     Raises
     ------
     InputError
-        A column is missing, a prompt is unknown, an item is duplicate, or two rows of a clip
+        A column is missing, an instruction is unknown, an item is duplicate, or two rows of a clip
         differ in its annotations.
     """
     table = read_table(path, (*_CLIP_COLUMNS, "prompt", "allm_output"), _REMEDY)
@@ -167,13 +167,15 @@ def read_responses_csv(path: Path) -> ResponsesCsv:
             raise InputError(f"{where}: annotations differ from the clip's first row; correct one")
         key = clip.id, numbers[row["prompt"]]
         if key in rows:
-            raise InputError(f"{where}: duplicate of row {rows[key]} (prompt {key[1]}); remove one")
+            raise InputError(
+                f"{where}: duplicate of row {rows[key]} (instruction {key[1]}); remove one"
+            )
         rows[key] = number
     return ResponsesCsv(path, table, list(rows), tuple(clips.values()))
 
 
 def read_judged_rows(path: Path) -> tuple[list[JudgedRow], bool]:
-    """Read a judged CSV like the published script: any prompts, any number of rows.
+    """Read a judged CSV like the published script: any instructions, any number of rows.
 
     Returns
     -------

@@ -48,7 +48,7 @@ def show(run: Path, clip: str, prompt: int | str, sample: int | str = 1) -> dict
     Raises
     ------
     InputError
-        There is no run, it has no such clip, prompt or sample, or there is no response yet.
+        There is no run, it has no such clip, instruction or sample, or there is no response yet.
     """
     with ExitStack() as stack:
         whole = stack.enter_context(RunReader.open(run))
@@ -63,8 +63,8 @@ def show(run: Path, clip: str, prompt: int | str, sample: int | str = 1) -> dict
         responses = store.rows_of("responses", place, number, item.sample)
         if not responses:
             raise InputError(
-                f"{run}: clip {clip}, prompt {number}{_of_sample(shown, store.samples)} is not "
-                "answered yet; repeat the command that created the run to resume it"
+                f"{run}: clip {clip}, instruction {number}{_of_sample(shown, store.samples)} is "
+                "not answered yet; repeat the command that created the run to resume it"
             )
         response = responses[0]
         samples = store.samples

@@ -371,7 +371,8 @@ def permutation_test(
     similarity : ndarray, shape (responses, responses)
         The similarity of each pair of responses.
     prompts, sounds : ndarray of int, shape (responses,)
-        The prompt and the audio of each response; the audio is permuted within each prompt.
+        The instruction and the audio of each response; the audio is permuted within each
+        instruction.
 
     Returns
     -------
@@ -404,7 +405,7 @@ def _reason(responses: Sequence[tuple[ProbeResult, Response]], *, varies: bool) 
         return f"gives an empty answer to every probe{why}"
     first = repr(next(iter(texts.values())))
     if len(texts) == 1:
-        return f"gives the same answer to every clip, silence and every prompt ({first})"
+        return f"gives the same answer to every clip, silence and every instruction ({first})"
     if not varies:
         return f"gives the same answer to a clip, another clip and silence ({first})"
     by_sound = {probe.sound: texts[response.text] for probe, response in responses}

@@ -176,9 +176,9 @@ def _check_verdicts(session: Session, number: int, judge: Judge) -> None:
         texts, verdict = judgements.get((item.clip.id, item.number), ([], None))
         if verdict and judge.disowns(item, texts[0] if texts else "", verdict):
             raise RunConflictError(
-                f"{folder}: clip {item.clip.id}, prompt {item.number}: the verdict in the run "
-                f"differs from the one that {judge.spec.label} gives now; restore the file, or use "
-                "a different --run"
+                f"{folder}: clip {item.clip.id}, instruction {item.number}: the verdict in the "
+                f"run differs from the one that {judge.spec.label} gives now; restore the file, or "
+                "use a different --run"
             )
 
 
@@ -198,8 +198,9 @@ async def _prepared(
                 response = responses.get(item.number)
                 if isinstance(response, Response) and model.disowns(item, response.text):
                     raise RunConflictError(
-                        f"{store.folder}: clip {clip.id}, prompt {item.number}: the answer in the "
-                        f"run differs from the one that {label} gives now; use a different --run"
+                        f"{store.folder}: clip {clip.id}, instruction {item.number}: the answer in "
+                        f"the run differs from the one that {label} gives now; use a different "
+                        "--run"
                     )
         if revision := model.facts.get("revision"):  # of the hub, whose main branch may change
             store.set_source("models", session.model_number, label, revision)

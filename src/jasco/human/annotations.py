@@ -236,7 +236,7 @@ class Annotations:
         return self.folder / "labels.db"
 
     def _answer(self, clip_id: str, number: int) -> tuple[str, str]:
-        """Return the hash of a clip and the first answer to one of its prompts."""
+        """Return the hash of a clip and the first answer to one of its instructions."""
         with RunReader.open(self.folder) as store:
             if store.instructions != INSTRUCTIONS:
                 raise InputError(
@@ -249,7 +249,8 @@ class Annotations:
                 if answers and isinstance(answers[0], Response):
                     return part.clip(place).sha256, answers[0].text
         raise InputError(
-            f"{self.folder}: the run contains no answer for clip {clip_id[:40]!r}, prompt {number}"
+            f"{self.folder}: the run contains no answer for clip {clip_id[:40]!r}, "
+            f"instruction {number}"
         )
 
     @contextmanager

@@ -143,7 +143,8 @@ class Participant:
             )
         if item not in self.items:
             raise InputError(
-                f"clip {item.clip.id}, prompt {item.number}: not an item of participant {self.name}"
+                f"clip {item.clip.id}, instruction {item.number}: not an item of participant "
+                f"{self.name}"
             )
         place = self.places[item.clip.id]
         if not (self.folder / "run.db").is_file():

@@ -3,9 +3,9 @@
 Modality dependence is a judge's opinion about the text of an answer, not evidence of what the model
 used. It can be checked with answers to inputs that lack a cue: a label that names the cue is then
 due to the wording of the answer, to a guess of the model or to the annotations that the judge sees.
-For the speech, these are the answers to the sound alone, to silence and to the prompt without
-audio; for the sound likewise. Conditions in which the cue is given as text or comes from another
-clip are not used.
+For the speech, these are the answers to the sound alone, to silence and to the instruction
+without audio; for the sound likewise. Conditions in which the cue is given as text or comes from
+another clip are not used.
 
 The share is over all such answers with the label Audio-Oriented, Both or Speech-Oriented, as in
 modality dependence; Neither and unreadable verdicts are not counted. Intervals are those of

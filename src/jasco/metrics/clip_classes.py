@@ -17,16 +17,16 @@ _ROUNDING = 1e-9
 def classify_clips(values: Mapping[str, NDArray[np.float64]], full: str) -> tuple[str | None, ...]:
     """Return what suffices to solve each clip, one of :data:`CLIP_CLASSES`.
 
-    A clip that is solved with the complete input is solved by the ``prompt`` if it is also solved
-    without audio; else by the ``sound`` or the ``speech`` if it is also solved with that alone, or
-    by ``either``; else only ``jointly``. Other clips are ``harmed`` by a cue if they are solved
-    with less than the complete input, or ``unsolved``.
+    A clip that is solved with the complete input is solved by the instruction alone (``prompt``) if
+    it is also solved without audio; else by the ``sound`` or the ``speech`` if it is also solved
+    with that alone, or by ``either``; else only ``jointly``. Other clips are ``harmed`` by a cue if
+    they are solved with less than the complete input, or ``unsolved``.
 
     Parameters
     ----------
     values : mapping of str to ndarray, shape (clips,)
         The mean value of each clip by condition; NaN if unknown. Without a value under ``none``, a
-        clip does not count as solved by the prompt.
+        clip does not count as solved by the instruction alone.
     full : str
         The condition that stands for the complete input.
 

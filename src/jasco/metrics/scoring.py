@@ -12,8 +12,8 @@ Metrics
 * *Modality dependence*: the shares of Audio-Oriented, Both and Speech-Oriented among the readable
   verdicts that are not Neither.
 * *Best of k*: the expected best score of k of the K instructions, drawn without replacement; the
-  mean for k = 1, and best-mean for k = K (8 published instructions). A maximum over prompts
-  increases with noise alone, so both ends should be reported.
+  mean for k = 1, and best-mean for k = K (8 published instructions). A maximum over
+  instructions increases with noise alone, so both ends should be reported.
 * *Best of 1*: the same as the mean. It is the only figure of human participants, who hear a clip
   once and answer one instruction, so that one verdict per clip is expected.
 * *Sound first*: the mean over the instructions that name the sound before the speech, minus the

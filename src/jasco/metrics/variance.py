@@ -1,11 +1,11 @@
-"""Variance components of scores due to clips, prompts, judges and samples.
+"""Variance components of scores due to clips, instructions, judges and samples.
 
 Conventions
 -----------
-Scores have the shape (clips, prompts, judges, samples). Clips, prompts and judges are crossed; the
-samples, a model's repeated responses to an item, are nested in clip x prompt and crossed with the
-judges. All effects are random. Only clips without missing scores are used, so that the design is
-balanced.
+Scores have the shape (clips, instructions, judges, samples). Clips, instructions and judges are
+crossed; the samples, a model's repeated responses to an item, are nested in clip x instruction and
+crossed with the judges. All effects are random. Only clips without missing scores are used, so that
+the design is balanced. In the names of components, an instruction is a ``prompt``.
 
 Method
 ------
@@ -58,7 +58,7 @@ class VarianceComponents:
         if a component cannot be separated from another.
     includes : mapping of str to tuple of str
         By component, those that cannot be separated from it and are included in it. With one
-        sample, for example, the variance of samples is included in clip x prompt.
+        sample, for example, the variance of samples is included in ``clip_prompt``.
     """
 
     clips: int
@@ -89,7 +89,7 @@ def variance_components(scores: NDArray[Any]) -> VarianceComponents | None:
 
     Parameters
     ----------
-    scores : ndarray, shape (clips, prompts, judges, samples)
+    scores : ndarray, shape (clips, instructions, judges, samples)
         The scores; NaN if a score is missing.
 
     Returns
@@ -109,7 +109,7 @@ def variance_components(scores: NDArray[Any]) -> VarianceComponents | None:
         return None
     sizes = dict(zip(_AXES, complete.shape, strict=True))
     sources = dict(_SOURCES)
-    if sizes["s"] == 1:  # the residual is the interaction of clip, prompt and judge
+    if sizes["s"] == 1:  # the residual is the interaction of clip, instruction and judge
         sources["residual"] = sources.pop("clip_prompt_judge")
     names = [name for name, indices in sources.items() if _freedom(indices, sizes)]
     mean_squares = [mean_square(complete, sources[name]) for name in names]
@@ -139,7 +139,7 @@ def mean_square(scores: NDArray[Any], source: str) -> float:
 
     Parameters
     ----------
-    scores : ndarray, shape (clips, prompts, judges, samples)
+    scores : ndarray, shape (clips, instructions, judges, samples)
         The scores, without missing values.
     source : str
         The indices of the source: some of ``c``, ``p``, ``j`` and ``s``.
@@ -173,7 +173,7 @@ def _effects_within_clips(effect: NDArray[np.float64], source: str) -> NDArray[n
 
 
 def _is_nesting(axis: str, source: str) -> bool:
-    """Return whether an index only identifies the clip or prompt in which a sample is nested."""
+    """Return whether an index only identifies the item in which a sample is nested."""
     return "s" in source and axis in "cp"
 
 

@@ -25,8 +25,8 @@ class ChatModel(ChatProvider, Model):
     """A model on a server: vLLM, SGLang, llama.cpp, a gateway, an API.
 
     The audio is sent as an ``input_audio`` part (WAV, 16 kHz) before the text, so that a server's
-    prefix cache is used for a clip's eight prompts. Without audio, the content of the message is
-    the text itself, a form that every server accepts.
+    prefix cache is used for a clip's eight instructions. Without audio, the content of the
+    message is the text itself, a form that every server accepts.
     """
 
     remote = True

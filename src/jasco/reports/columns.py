@@ -62,7 +62,7 @@ class Column:
 
 @dataclass(frozen=True)
 class _Numbered(Column):
-    """A column of one of several figures, such as the mean of a prompt; undefined if missing."""
+    """A column of one of several figures, such as that of an instruction; undefined if missing."""
 
     place: int = 0
 
@@ -188,12 +188,12 @@ def figures_explained(instructions: int) -> str:
 
 
 def best_of(instructions: int) -> list[Column]:
-    """Return the columns of the best of 1, 2, ... prompts, for figures of a Score."""
+    """Return the columns of the best of 1, 2, ... instructions, for figures of a Score."""
     return [_Numbered("best_at", str(place + 1), place=place) for place in range(instructions)]
 
 
 def by_prompt(instructions: int) -> list[Column]:
-    """Return the columns of the mean of each prompt, for figures of a Score."""
+    """Return the columns of the mean of each instruction, for figures of a Score."""
     return [replace(column, key="by_instruction") for column in best_of(instructions)]
 
 

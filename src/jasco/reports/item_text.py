@@ -24,7 +24,7 @@ def render_failed(rows: Sequence[Json]) -> str:
     for row in rows:
         sample = f", sample {row['sample']}" if several else ""
         judge = f", judge {row['judge']}" if row["judge"] else ""
-        item = f"clip {row['clip']}, prompt {row['instruction']}{sample}{judge}"
+        item = f"clip {row['clip']}, instruction {row['instruction']}{sample}{judge}"
         lines.append(_escape_newlines(f"{item}: {row['failure']}"))
     return harmless("\n".join(lines))
 
@@ -41,7 +41,7 @@ def harmless(text: str) -> str:
 
 def _lines(item: Json) -> Iterator[str]:
     sample = f", sample {item['sample']} of {item['samples']}" if item["samples"] > 1 else ""
-    yield f"clip {item['clip']}, prompt {item['prompt']}{sample}: {item['instruction']}"
+    yield f"clip {item['clip']}, instruction {item['prompt']}{sample}: {item['instruction']}"
     if item["condition"] != ORIGINAL:
         yield f"condition: {item['condition']}"
     if item["asked"] != item["instruction"]:

@@ -19,7 +19,7 @@ _COLUMNS = [column for column in columns.FIGURES if column.heading not in ("boun
 
 
 def to_latex(report: Report) -> str:
-    """Format a report as tables: main figures, paired differences, and best of k prompts."""
+    """Format a report as tables: main figures, paired differences, and best of k instructions."""
     return "\n\n".join(["\n".join(_comments(report)), *_tables(report)]) + "\n"
 
 
@@ -51,8 +51,8 @@ def _tables(report: Report) -> Iterator[str]:
     figures = columns.model_figures(report.models, columns.best_of(most))
     if figures.has_figures:
         caption = (
-            f"Best of 1 to {most} prompts: best of 1 is the mean, best of {most} is best-mean. The "
-            "best of several prompts rises with noise alone."
+            f"Best of 1 to {most} instructions: best of 1 is the mean, best of {most} is "
+            "best-mean. The best of several instructions rises with noise alone."
         )
         yield _float(report, "tab:jasco-best-of-k", caption, figures)
 

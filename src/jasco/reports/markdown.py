@@ -35,8 +35,8 @@ def _parts(report: Report) -> Iterator[str]:
     prompts = columns.model_figures(models, [*columns.by_prompt(instructions), *order])
     best_of = columns.model_figures(models, columns.best_of(instructions))
     for heading, figures, explained in (
-        ("Best of *k* prompts", best_of, ""),
-        ("Mean by prompt", prompts, ""),
+        ("Best of *k* instructions", best_of, ""),
+        ("Mean by instruction", prompts, ""),
         ("Agreement between judges", columns.agreement(models), ""),
         ("Agreement of each judge with the others", columns.judge_agreement(models), ""),
         ("Paired differences", columns.differences(pairs), explain_pairs(pairs)),

@@ -31,7 +31,7 @@ from jasco.reports.spending import spending_line
 class NoteKind(Enum):
     """The kind of a note."""
 
-    PROMPTS = auto()  # effect of prompts and judges; also shown in tables
+    PROMPTS = auto()  # effect of instructions and judges; also shown in tables
     VARIANCE = auto()  # variance components of the scores
     JUDGE = auto()  # reliability of a judge: its exam, its self-agreement
     ATTRIBUTION = auto()  # how far modality dependence by a judge can be believed
@@ -127,19 +127,19 @@ def _prompts(model: ModelReport) -> Iterator[str]:
     score = model.score
     if model.results.single_prompt and model.judges:
         yield (
-            "one prompt per clip (human participant), so no best-mean; mean (best of 1) "
+            "one instruction per clip (human participant), so no best-mean; mean (best of 1) "
             + figure(score.mean)
         )
     if score.best_at:
         curve = " ".join(number(mean.value) for mean in score.best_at)
-        yield f"best of 1 to {len(score.best_at)} prompts: {curve}"
+        yield f"best of 1 to {len(score.best_at)} instructions: {curve}"
     if means := [mean.value for mean in score.by_instruction if mean.value is not None]:
         order = (
-            "; prompts that name the sound first minus those that name the speech first: "
+            "; instructions that name the sound first minus those that name the speech first: "
             f"{figure(score.sound_first)}"
         )
         yield (
-            f"mean by prompt: {number(min(means))} to {number(max(means))}"
+            f"mean by instruction: {number(min(means))} to {number(max(means))}"
             + (order if model.results.published_instructions else "")
         )
     if model.agreement and not model.results.mixed:
@@ -147,9 +147,9 @@ def _prompts(model: ModelReport) -> Iterator[str]:
 
 
 _COMPONENTS = {
-    "clip": "clips", "prompt": "prompts", "sample": "samples", "judge": "judges",
-    "clip_prompt": "clips x prompts", "clip_judge": "clips x judges",
-    "prompt_judge": "prompts x judges", "clip_prompt_judge": "clips x prompts x judges",
+    "clip": "clips", "prompt": "instructions", "sample": "samples", "judge": "judges",
+    "clip_prompt": "clips x instructions", "clip_judge": "clips x judges",
+    "prompt_judge": "instructions x judges", "clip_prompt_judge": "clips x instructions x judges",
     "residual": "residual",
 }  # fmt: skip
 
@@ -382,15 +382,16 @@ _PAIRS_EXPLAINED = (
 )
 _MISSING_EXPLAINED = (
     "If verdicts are missing, models are compared on the items for which all judges of both models "
-    "have a readable verdict: best-mean is computed over the common prompts of each clip; clips "
-    "without any are excluded. Verdicts are assumed to be missing at random. Bounds are computed "
-    "over all clips, with all missing verdicts at their worst for one model and at their best for "
-    "the other, so a difference over the common items can lie outside them."
+    "have a readable verdict: best-mean is computed over the common instructions of each clip; "
+    "clips without any are excluded. Verdicts are assumed to be missing at random. Bounds are "
+    "computed over all clips, with all missing verdicts at their worst for one model and at their "
+    "best for the other, so a difference over the common items can lie outside them."
 )
 _PARTICIPANTS_EXPLAINED = (
-    "A participant hears a clip once and answers one prompt. In comparisons with a participant, p, "
-    "Holm and detectable refer to the mean (best of 1); a model's mean is over the prompts with a "
-    "readable verdict; p: permutation test, exchanging the participant's and the model's answers."
+    "A participant hears a clip once and is given one instruction. In comparisons with a "
+    "participant, p, Holm and detectable refer to the mean (best of 1); a model's mean is over the "
+    "instructions with a readable verdict; p: permutation test, exchanging the participant's and "
+    "the model's answers."
 )
 
 

@@ -1,7 +1,7 @@
 """What suffices to solve each clip, over several models: an audit of a data set.
 
-A clip that models solve from the prompt or from one cue alone does not test joint reasoning. Such
-clips come first.
+A clip that models solve from the instruction or from one cue alone does not test joint reasoning.
+Such clips come first.
 """
 
 import io
@@ -65,7 +65,7 @@ class RelianceItems:
         By the name of the model.
     clips : tuple of ClipAudit
         First those that most models solve without both cues, of these those that most models solve
-        from the prompt; the others in the order of the data set.
+        from the instruction alone; the others in the order of the data set.
     """
 
     reports: Mapping[str, RelianceReport]
@@ -81,7 +81,7 @@ class RelianceItems:
     @property
     def table(self) -> Table:
         """The table: a row per clip, a column per model."""
-        models = [_ClassBy(name, one_line(name, _LONGEST_NAME), str) for name in self.reports]
+        models = [_ClassBy(name, one_line(name, _LONGEST_NAME), _shown) for name in self.reports]
         without = Column("", "without both cues", _without_both)
         return Table("clip", [*models, without], [TableRow(each.clip, each) for each in self.clips])
 
@@ -188,6 +188,10 @@ class _ClassBy(Column):
     def value(self, figures: Any) -> str:
         solved: str = figures.classes[self.key]
         return solved
+
+
+def _shown(solved: str) -> str:
+    return "instruction" if solved == "prompt" else solved
 
 
 def _without_both(audit: ClipAudit) -> str:

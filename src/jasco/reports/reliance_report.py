@@ -53,7 +53,7 @@ _REQUIRES = {
 """The figures that require a condition without audio, which some models do not support."""
 
 _CLASSES_IN_WORDS = {
-    "prompt": "solved by the prompt",
+    "prompt": "solved by the instruction alone",
     "sound": "by the sound",
     "speech": "by the speech",
     "either": "by either cue",

@@ -1,4 +1,4 @@
-"""Human participants in an evaluation: their names, and the rule of one prompt per clip."""
+"""Human participants in an evaluation: their names, and the rule of one instruction per clip."""
 
 import unicodedata
 from collections.abc import Mapping

@@ -132,8 +132,8 @@ def _read(
         for key, text in file.answers().items():
             if answers.setdefault(key, text) != text:
                 raise InputError(
-                    f"{file.path}: clip {key[0]}, prompt {key[1]}: the answer differs from "
-                    "that in another file; several files must be several judges of one model"
+                    f"{file.path}: clip {key[0]}, instruction {key[1]}: the answer differs "
+                    "from that in another file; several files must be several judges of one model"
                 )
     return files, tuple(clips.values()), answers
 

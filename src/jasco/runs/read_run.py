@@ -147,7 +147,9 @@ def _check_compat(run: RunReader, label: str, *, single_prompt: bool) -> None:
     """Raise ``InputError`` for a run that the published script cannot score."""
     problem = ""
     if single_prompt:
-        problem = f"{label} answers one prompt per clip; the published script uses the best of 8"
+        problem = (
+            f"{label} was given one instruction per clip; the published script uses the best of 8"
+        )
     elif run.instructions != INSTRUCTIONS:
         problem = "its instructions are not the published ones"
     elif run.samples > 1:

@@ -46,7 +46,7 @@ class ItemToAnswer:
     ----------
     participant : Participant
     item : Item
-        Clip and prompt.
+        Clip and instruction.
     place : int
         Position of the clip in the participant's order, from 1.
     """

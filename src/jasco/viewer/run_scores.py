@@ -22,7 +22,7 @@ class RunScore:
     Attributes
     ----------
     figure : str
-        ``best-mean``, or ``mean`` for a run with one prompt per clip; empty without a verdict.
+        ``best-mean``, or ``mean`` for a run with one instruction per clip; empty without a verdict.
     estimate : Estimate or None
         Its value; None without a verdict, and for judges that are not averaged.
     proxy : bool

@@ -93,7 +93,8 @@ def test_everything_is_there_and_texts_are_texts(tab: Any) -> None:
     first = tab.locator("table.clips tbody .strip").first
     scores = first.get_attribute("aria-label")
     assert scores.startswith(
-        "Scores: prompt 1: failed; prompt 2: 0, judges differ; prompt 3: 1.00, judges differ;"
+        "Scores: instruction 1: failed; instruction 2: 0, judges differ; "
+        "instruction 3: 1.00, judges differ;"
     )
     assert "Failed: timeout: after 60 s" in open_clip(tab, "clip-0").inner_text()
     hostile = open_clip(tab, "clip-1").locator(".answer").first
@@ -250,8 +251,8 @@ def test_models_are_side_by_side_and_a_judges_text_is_shown_on_demand(tab: Any) 
     strict, mild = dialog.locator(".verdicts > div").all()[:2]
     assert " ".join(strict.inner_text().split()) == "openai/strict rated 0 both"
     assert [" ".join(text.split()) for text in mild.locator(".verdict").all_inner_texts()] == [
-        "rated 2 neither prompt 2",
-        "rated 2 both prompts 3, 4, 5, 6, 7, 8",
+        "rated 2 neither instruction 2",
+        "rated 2 both instructions 3, 4, 5, 6, 7, 8",
     ]  # of equal answers
     assert not dialog.locator(".judged").count()
     strict.locator("summary").click()

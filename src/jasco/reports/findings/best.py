@@ -37,9 +37,9 @@ def best_findings(report: Report, judged: Models) -> Iterator[Finding]:
 def _best_of(ranking: Sequence[Rated], report: Report) -> Finding:
     best, results = ranking[0], ranking[0].model.results
     ties = [each for each in ranking if isclose(each.value, best.value, abs_tol=1e-9)]
-    prompts = len(results.instructions)
+    instructions = len(results.instructions)
     its = "its" if len(ties) == 1 else "their"
-    answers = f"the best of {its} {prompts} answers" if prompts > 1 else f"{its} answer"
+    answers = f"the best of {its} {instructions} answers" if instructions > 1 else f"{its} answer"
     text = (
         f"{_lead(ranking, ties, report)}on {count(results.data.clips, 'clip')}, {answers} to a "
         f"clip scores {figure(best.value)} of 2 on average{best.rated_by}."
@@ -71,7 +71,7 @@ def _reservation(best: Rated, second: Rated, report: Report) -> str:
 def _participant(participant: Rated, models: Sequence[Rated]) -> Finding:
     text = (
         f"{participant.name} (human participant): the mean score is {figure(participant.value)} "
-        "of 2, with one prompt per clip"
+        "of 2, with one instruction per clip"
     )
     if models:
         means = [f"{each.name} {figure(each.score.mean)}" for each in models]

@@ -20,7 +20,8 @@ def clip_findings(judged: Models, texts: Mapping[str, Clip]) -> Iterator[Finding
     Parameters
     ----------
     judged : mapping of str to ModelReport
-        The models. Participants, who answer one prompt per clip, count only if there are no others.
+        The models. Participants, who are given one instruction per clip, count only if there
+        are no others.
     texts : mapping of str to Clip
         By id: the annotations of clips whose texts the results lack.
     """

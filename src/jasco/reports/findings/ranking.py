@@ -35,7 +35,7 @@ class Rated:
 
     @property
     def is_participant(self) -> bool:
-        """Whether the model is a human participant, who answers one prompt per clip."""
+        """Whether the model is a human participant, who is given one instruction per clip."""
         return self.model.results.single_prompt
 
     @property

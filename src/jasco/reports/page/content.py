@@ -73,7 +73,7 @@ def content_of(
 
 
 def _scores(clips: Sequence[Clip], model: Shown) -> Iterator[dict[str, Any]]:
-    """Yield each clip's best score, its mean, and the cell of each prompt, None if not asked."""
+    """Yield each clip's best score, its mean, and each instruction's cell, None if not asked."""
     results, samples, averaged = model.results, model.items.samples, model.results.averaged
     none = ClipScores((None,) * len(results.instructions), None, None)
     differences = [disagreements(sample) for sample in samples]
@@ -129,7 +129,7 @@ def _items(
             for number, sample, model, items, differences in responses:
                 key = clip.id, prompt
                 if model.results.single_prompt and key not in items.answers:
-                    continue  # the participant was not asked this prompt
+                    continue  # the participant was not given this instruction
                 answer, failure = items.answers.get(key), items.failures.get(key)
                 given = items.verdicts_on(key)
                 verdicts = [

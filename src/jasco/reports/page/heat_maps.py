@@ -1,4 +1,4 @@
-"""Heat maps: the scores of a model by clip and prompt."""
+"""Heat maps: the scores of a model by clip and instruction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from jasco.reports.page.cells import score_class
 
 @dataclass(frozen=True)
 class HeatMap:
-    """The scores of a model by clip and prompt.
+    """The scores of a model by clip and instruction.
 
     Attributes
     ----------
@@ -19,7 +19,7 @@ class HeatMap:
     clips : sequence of str
         The ids of the clips, from left to right.
     prompts : int
-        Number of prompts, from top to bottom.
+        Number of instructions, from top to bottom.
     paths : mapping of str to Markup
         By the class of a score (:func:`~jasco.reports.page.cells.score_class`): the outline of all
         cells with this score, each of size 1 x 1. Cells without a score are left out.
@@ -35,7 +35,7 @@ class HeatMap:
 def heat_map(
     name: str, marker: int, scores: Mapping[str, Sequence[float | None]], order: Sequence[str]
 ) -> HeatMap:
-    """Return the heat map of a model, given the score of each prompt by clip."""
+    """Return the heat map of a model, given the score of each instruction by clip."""
     paths: dict[str, list[str]] = {}
     for column, clip in enumerate(order):
         for row, score in enumerate(scores[clip]):

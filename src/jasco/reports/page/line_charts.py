@@ -1,4 +1,4 @@
-"""Line charts: scores of models over prompts or checkpoints, with a table of the numbers."""
+"""Line charts: scores of models over instructions or checkpoints, with a table of the numbers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -65,29 +65,29 @@ class LineChart:
 
 
 def best_of_chart(models: columns.Models, instructions: int) -> Iterator[LineChart]:
-    """Yield the chart of the best of 1 to K prompts, unless there are no figures."""
+    """Yield the chart of the best of 1 to K instructions, unless there are no figures."""
     yield from _over_prompts(
         models,
         columns.best_of(instructions),
-        title="Best of k prompts",
+        title="Best of k instructions",
         caption=(
-            "Vertical: expected best score of k randomly chosen prompts, the mean at k = 1 and "
-            "best-mean at the number of prompts. The best score increases with noise alone, so a "
-            "steep curve is not a sign of quality. Lines: 95% intervals."
+            "Vertical: expected best score of k randomly chosen instructions, the mean at k = 1 "
+            "and best-mean at the number of instructions. The best score increases with noise "
+            "alone, so a steep curve is not a sign of quality. Lines: 95% intervals."
         ),
-        across="k, number of prompts",
+        across="k, number of instructions",
         joined=True,
     )
 
 
 def prompts_chart(models: columns.Models, instructions: int) -> Iterator[LineChart]:
-    """Yield the chart of the mean score of each prompt, unless there are no figures."""
+    """Yield the chart of the mean score of each instruction, unless there are no figures."""
     yield from _over_prompts(
         models,
         columns.by_prompt(instructions),
-        title="Mean score of each prompt",
+        title="Mean score of each instruction",
         caption="Points: mean score over the clips; lines: 95% intervals.",
-        across="prompt",
+        across="instruction",
         joined=False,
     )
 

@@ -5,7 +5,7 @@ const jascoClips = (() => {
   const { useEffect, useLayoutEffect, useMemo, useRef, useState } = preactHooks;
   const AT_ONCE = 100;
 
-  // --- the address: "#clips?score=0", "#clip-9", "#clip-9-3?score=0" (prompt 3 of clip 9) ---
+  // --- the address: "#clips?score=0", "#clip-9", "#clip-9-3?score=0" (instruction 3 of clip 9) ---
 
   const NAMES = ["q", ...clipData.FACETS.map(({ name }) => name)];
 
@@ -119,7 +119,7 @@ const jascoClips = (() => {
     const rest = found.clips.length - count;
     return html`<div class="scroll" tabindex="0" role="region" aria-label="Clips and scores">
       <table class="clips ${data.models.length > 3 && !only ? "many" : ""}" style=${{ "--prompts": data.prompts.length }} onClick=${onClick}>
-        <caption class="unseen">Clips, with each model's score for each prompt, best score and mean</caption>
+        <caption class="unseen">Clips, with each model's score for each instruction, best score and mean</caption>
         <thead><tr>
           <th scope="col" aria-sort=${order ? "none" : "ascending"}><button type="button" onClick=${() => setOrder("")}>clip</button></th>
           <th scope="col" class="text">sound and speech</th>
@@ -210,7 +210,7 @@ const jascoClips = (() => {
         choosePrompt=${(prompt) => setOpen({ id: clip.id, prompt })} close=${close} />`}`;
   };
 
-  // --- heat maps: elsewhere on the page, each an image with a column for each clip and a row for each prompt ---
+  // --- heat maps: elsewhere on the page, each an image with a column for each clip and a row for each instruction ---
 
   const cellAt = (event) => {
     const picture = event.target.closest(".heat")?.querySelector("svg[data-clips]");
@@ -226,7 +226,7 @@ const jascoClips = (() => {
   });
   document.addEventListener("pointermove", (event) => {
     const cell = cellAt(event);
-    if (cell) event.target.closest(".heat").title = `Clip ${foreign(cell.id)}, prompt ${cell.prompt}`;
+    if (cell) event.target.closest(".heat").title = `Clip ${foreign(cell.id)}, instruction ${cell.prompt}`;
   });
 
   // --- data ---

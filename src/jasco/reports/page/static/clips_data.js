@@ -22,7 +22,7 @@ const clipData = (() => {
   // A facet is a filter with one choice; `of` returns the values that an item has.
   const FACETS = [
     { name: "model", label: "Model", options: (data) => data.models.map((each, place) => [`${place + 1}`, each.name]) },
-    { name: "prompt", label: "Prompt", options: (data) => data.prompts.map((each, place) => [`${place + 1}`, `${place + 1}. ${each}`]) },
+    { name: "prompt", label: "Instruction", options: (data) => data.prompts.map((each, place) => [`${place + 1}`, `${place + 1}. ${each}`]) },
     { name: "score", label: "Score", options: () => [["0", "0"], ["part", "between 0 and 2"], ["full", "2"], ["none", "not scored"]] },
     { name: "orientation", label: "Orientation", options: () => ["both", "audio", "speech", "neither"].map((each) => [each, each]) },
     { name: "judges", label: "Judges", options: () => [
@@ -116,7 +116,7 @@ const clipData = (() => {
     return { clips: sorted(data, clips, order), fitting, counts };
   };
 
-  // How a model's answers to one prompt about a clip look in a cell; null if it was not asked.
+  // How a model's answers to one instruction about a clip look in a cell; null if it was not asked.
   const looks = new WeakMap(); // by the items of a cell
   const cellOf = (data, clip, model, prompt) => {
     const items = clip.cells[model][prompt - 1];

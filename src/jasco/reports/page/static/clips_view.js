@@ -12,17 +12,17 @@ const { ClipView, Legend, Marker, Strip, foreign } = (() => {
   const Marker = ({ model }) => html`<svg class="marker m${model.mark}" viewBox="0 0 16 16" aria-hidden="true"><use href="#marker-${model.mark}" /></svg>`;
   const Cell = ({ cell }) => html`<span class="cell ${cell.kind}" role="img" aria-label=${cell.label} title=${cell.label}>${cell.text}</span>`;
 
-  // The cells of all prompts. There are thousands on a page: they have only a class and a text, and no component, and
+  // The cells of all instructions. There are thousands on a page: they have only a class and a text, and no component, and
   // are made again only if their data change or others are dimmed.
   const Strip = ({ data, clip, model, fitting }) => {
     const cells = data.prompts.map((_, place) => clipData.cellOf(data, clip, model, place + 1));
     const dimmed = cells.map((cell) => (fitting && cell && !cell.items.some((item) => fitting.has(item)) ? " dim" : ""));
     const nameCell = ({ target, currentTarget }) => {
       const place = [...currentTarget.children].indexOf(target);
-      if (cells[place]) target.title = `Prompt ${place + 1}: ${cells[place].label}`;
+      if (cells[place]) target.title = `Instruction ${place + 1}: ${cells[place].label}`;
     };
     return useMemo(() => {
-      const label = cells.flatMap((cell, place) => (cell ? [`prompt ${place + 1}: ${cell.label}`] : [])).join("; ");
+      const label = cells.flatMap((cell, place) => (cell ? [`instruction ${place + 1}: ${cell.label}`] : [])).join("; ");
       return html`<span class="strip" role="img" aria-label="Scores: ${label || "none"}" onMouseOver=${nameCell}>${cells.map((cell, place) =>
         preact.h("span", cell ? { class: `cell ${cell.kind}${dimmed[place]}` } : null, cell?.text || null))}</span>`;
     }, [data, clip, model, dimmed.join()]);
@@ -66,7 +66,7 @@ const { ClipView, Legend, Marker, Strip, foreign } = (() => {
 
   const listed = (of, several) => {
     const prompts = of.map(({ item }) => (several ? `${item.prompt}.${item.sample}` : item.prompt));
-    return `${prompts.length === 1 ? "prompt" : "prompts"} ${prompts.join(", ")}`;
+    return `${prompts.length === 1 ? "instruction" : "instructions"} ${prompts.join(", ")}`;
   };
 
   // Equal verdicts of a judge; the texts are laid out when they are opened.
@@ -100,7 +100,7 @@ const { ClipView, Legend, Marker, Strip, foreign } = (() => {
     const prompts = [...new Set(group.items.map((item) => item.prompt))];
     return html`<li class="given ${prompts.includes(chosen) ? "chosen" : ""}" data-prompts=${prompts.join(" ")}>
       <div class="asked">
-        <span class="hint">${prompts.length === 1 ? "prompt" : "prompts"}</span>
+        <span class="hint">${prompts.length === 1 ? "instruction" : "instructions"}</span>
         ${prompts.map((prompt) => html`<span class="prompt" title=${foreign(data.prompts[prompt - 1])}>${prompt}
           <${Cell} cell=${clipData.cellOf(data, clip, model, prompt)} /></span>`)}
         ${several && html`<span class="hint">${group.items.length === 1 ? `sample ${group.items[0].sample}` : `${group.items.length} samples`}</span>`}
@@ -129,7 +129,7 @@ const { ClipView, Legend, Marker, Strip, foreign } = (() => {
 
   const Keys = ({ prompts }) => html`<dl class="keys">${[
     [["j", "→"], "next clip"], [["k", "←"], "previous clip"], [["p"], "play or pause"],
-    [["d"], "next clip on which judges differ"], [["1", `${Math.min(9, prompts)}`], "answers to a prompt"],
+    [["d"], "next clip on which judges differ"], [["1", `${Math.min(9, prompts)}`], "answers to an instruction"],
     [["?"], "show these keys"], [["Esc"], "close"],
   ].map(([keys, what]) => html`<div>
     <dt>${keys.map((key, place) => html`${place > 0 && (key > "0" && key <= "9" ? " to " : " or ")}<kbd>${key}</kbd>`)}</dt><dd>${what}</dd></div>`)}</dl>`;
@@ -185,7 +185,7 @@ const { ClipView, Legend, Marker, Strip, foreign } = (() => {
           ${data.models.length > 1 && html`<div class="row" role="group" aria-label="Models shown">${data.models.map((model) => html`
             <button type="button" class="chip foreign" aria-pressed=${compared.includes(model.place)} onClick=${() => toggleModel(model.place)}>
               <${Marker} model=${model} />${foreign(model.name)}</button>`)}</div>`}
-          <details class="all-prompts"><summary>All prompts</summary><ol>${data.prompts.map((each) => html`<li class="foreign">${foreign(each)}</li>`)}</ol></details>
+          <details class="all-prompts"><summary>All instructions that models are given</summary><ol>${data.prompts.map((each) => html`<li class="foreign">${foreign(each)}</li>`)}</ol></details>
         </div>
         <${Legend} data=${data} />
         <div class="compare">${compared.map((model) => html`<${Column} key=${`${clip.id} ${model}`} data=${data} clip=${clip} model=${model} chosen=${chosen} />`)}</div>
