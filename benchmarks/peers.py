@@ -2,8 +2,9 @@
 
 80 clips of 5 s with 8 instructions each: 640 items get one answer (the audio is sent as
 ``input_audio``) and one verdict of a judge, 1,280 calls with a concurrency of 64, from a server on
-this machine that answers at once. All three send the same prompts and must compute the same mean score.
-They alternate, each in a separate process; the script prints the medians as a table in Markdown.
+this machine that answers at once. All three send the same prompts and must compute the same mean
+score. They alternate, each in a separate process; the script prints the medians as a table in
+Markdown.
 
 Requires ``pip install inspect-ai openai psutil``; what is not installed is skipped.
 

@@ -51,6 +51,9 @@ PHRASES = {
     r"(?:go|goes) online\b": "connect to the internet",
     r"is this machine offline": "check the internet connection",
     r"(?:break|breaks|broke|broken) off\b": "ends early",
+    r"(?:best of (?:\S+ ){1,3}prompts|eight prompts|prompts? per clip|mean by prompt)\b": (
+        "instruction"
+    ),
 }
 SEPARATOR = r"""(?:\ ?["']?\s*\n\s*(?:\#\ |//\ |\*\ )?(?:f?["'])?|\ )"""
 PATTERNS = [

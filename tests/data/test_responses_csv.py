@@ -133,7 +133,7 @@ def rows_with(index: int, **cells: str) -> Rows:
         (rows_with(2, prompt=INSTRUCTIONS[2] + " "), "row 3 .* is not one of the 8 instructions"),
         (
             rows_with(3, prompt=INSTRUCTIONS[0]),
-            r"row 4 \(clip '7'\): duplicate of row 1 .*prompt 1",
+            r"row 4 \(clip '7'\): duplicate of row 1 .*instruction 1",
         ),
         (rows_with(9, audio_sound="other"), r"row 10 \(clip '8'\): annotations differ"),
         (rows_with(0, id="../7"), r"row 1: clip id '\.\./7' cannot name a file"),
@@ -227,7 +227,7 @@ def test_where_the_text_cannot_be_read_the_columns_tell(
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        ({"rating": "1"}, "clip 7, prompt 1: rating is 1, but .* 2"),
+        ({"rating": "1"}, "clip 7, instruction 1: rating is 1, but .* 2"),
         ({"orientation": "Neither"}, "orientation is Neither, but .* Both"),
         ({"rating": "three"}, "rating: .*'three'.* 0, 1, 2"),
         ({"rating": "3"}, "rating: .*'3'.* 0, 1, 2"),

@@ -347,7 +347,7 @@ def score_changed(change: Callable[[Rows], Rows]) -> Arrange:
 CASES |= {
     "duplicate_rows": (
         2,
-        ["judged.csv, row 2", "clip '0'", "prompt 1", "row 1"],
+        ["judged.csv, row 2", "clip '0'", "instruction 1", "row 1"],
         score_changed(lambda rows: [rows[0], *rows]),
     ),
     "an_unknown_prompt": (
@@ -372,7 +372,7 @@ CASES |= {
     ),
     "a_rating_that_contradicts_the_judge": (
         2,
-        ["clip 0, prompt 1", "rating is 1", "says 2"],
+        ["clip 0, instruction 1", "rating is 1", "says 2"],
         score_changed(lambda rows: [row | {"rating": "1"} for row in rows]),
     ),
 }

@@ -149,9 +149,9 @@ def test_what_failed_is_listed_with_its_reason(jasco: Jasco, data: Path, tmp_pat
     )
     listed = jasco("show", run, "--failed")
     assert listed.stdout.splitlines() == [
-        "clip 0, prompt 3: error: no\\nmemory\\x1b[2J",
-        "clip 1, prompt 2, judge openai/fails: server: HTTP 500",
-        "clip 2, prompt 8, judge openai/mumbles: unreadable verdict",
+        "clip 0, instruction 3: error: no\\nmemory\\x1b[2J",
+        "clip 1, instruction 2, judge openai/fails: server: HTTP 500",
+        "clip 2, instruction 8, judge openai/mumbles: unreadable verdict",
     ]
     rows = json.loads(jasco("show", run, "--failed", "--json").stdout)["failed"]
     assert [row["judge"] for row in rows] == [None, "openai/fails", "openai/mumbles"]

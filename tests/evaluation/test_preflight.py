@@ -352,9 +352,9 @@ def function_run(jasco: Jasco, data: Path, tmp_path: Path) -> FunctionRun:
 @pytest.mark.parametrize(
     ("kind", "reason", "probes"),
     [
-        ("constant", "every prompt", 12),
+        ("constant", "every instruction", 12),
         ("prompt-only", "the same answer", 12),
-        ("length-only", "every prompt", 12),
+        ("length-only", "every instruction", 12),
         ("empty", "empty answer", 12),
         ("ignoring-and-noisy", "no more similar", 24),
     ],

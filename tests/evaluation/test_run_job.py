@@ -94,7 +94,7 @@ def test_answers_that_the_model_disowns_are_refused(run_evaluation: Any) -> None
             return item.number == 5
 
     run_evaluation(FakeModel())
-    with pytest.raises(RunConflictError, match="clip 0, prompt 5"):
+    with pytest.raises(RunConflictError, match="clip 0, instruction 5"):
         run_evaluation(DisowningModel())
 
 

@@ -116,10 +116,10 @@ def test_an_annotator_may_change_a_verdict(run: Path) -> None:
         (("Anna", "10", 1, Verdict(2, None)), "incomplete label"),
         (("Anna", "10", 1, Verdict(3, Orientation.BOTH)), "incomplete label"),
         (("Anna", "10", 1, GOOD, "x" * 2_001), "note too long: 2001 characters"),
-        (("Anna", "7", 1, GOOD), "no answer for clip '7', prompt 1"),
+        (("Anna", "7", 1, GOOD), "no answer for clip '7', instruction 1"),
         (("Anna", "\ud800\n", 1, GOOD), "no answer for clip"),
-        (("Anna", "10", 3, GOOD), "no answer for clip '10', prompt 3"),
-        (("Anna", "8", 1, GOOD), "no answer for clip '8', prompt 1"),
+        (("Anna", "10", 3, GOOD), "no answer for clip '10', instruction 3"),
+        (("Anna", "8", 1, GOOD), "no answer for clip '8', instruction 1"),
     ],
 )
 def test_an_invalid_annotation_is_refused(
@@ -382,6 +382,6 @@ def test_answers_in_any_shard_can_be_annotated(tmp_path: Path) -> None:
     annotations = Annotations.of_run(write_shards(tmp_path / "run"))
     for clip in ("0", "1", "2"):
         annotations.put("Anna", clip, 3, GOOD)
-    with pytest.raises(InputError, match="no answer for clip '1', prompt 8"):
+    with pytest.raises(InputError, match="no answer for clip '1', instruction 8"):
         annotations.put("Anna", "1", 8, GOOD)  # it failed
     assert [row.clip_sha256 for row in annotations.all()] == [clip.sha256 for clip in DATA.clips]

@@ -45,7 +45,7 @@ def test_what_is_compared_is_shown_where_verdicts_are_missing() -> None:
     text = render_comparison(report)
     assert "11 of 12 (84 of 96 items)" in text
     assert "[0.83, 1.08]" in text
-    assert "over the common prompts" in " ".join(text.split())
+    assert "over the common instructions" in " ".join(text.split())
     assert f"{OTHER}: INCOMPLETE" in text
 
 

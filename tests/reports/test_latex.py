@@ -148,7 +148,7 @@ def test_differences_with_missing_verdicts_say_what_was_compared_and_their_bound
     # One clip has no verdicts, another one half of them: 0 or 2, and 1 or 2.
     assert clips == "11 of 12 (84 of 96 items)"
     assert bounds == f"{{[}}{1 - 2 / 12:.2f}, {1 + 1 / 12:.2f}{{]}}"
-    assert "over the common prompts" in caption(report, "tab:jasco-differences")
+    assert "over the common instructions" in caption(report, "tab:jasco-differences")
 
 
 def test_judges_are_named_model_by_model_where_they_differ() -> None:

@@ -205,7 +205,7 @@ def test_whatever_names_hold_the_shape_stays_and_nothing_is_markup(
             if child.type == "html_inline":
                 assert child.content in ("<code>", "</code>", "<!-- -->")
             if child.type == "em_open":
-                assert token.content == "Best of *k* prompts"
+                assert token.content == "Best of *k* instructions"
 
 
 @given(LABELS.map(one_line).filter(bool))

@@ -25,7 +25,7 @@ def test_clips_that_models_solve_without_both_cues_come_first() -> None:
     ]
     assert audit.table.header == ["clip", "first", "second", "without both cues"]
     assert [audit.table.cells(row) for row in audit.table.rows] == [
-        ["2", "prompt", "prompt", "2 of 2"],
+        ["2", "instruction", "instruction", "2 of 2"],
         ["1", "sound", "either", "2 of 2"],
         ["0", "jointly", "unknown", "0 of 2"],
     ]
@@ -33,7 +33,8 @@ def test_clips_that_models_solve_without_both_cues_come_first() -> None:
     assert text.startswith("What suffices to solve two: 3 clips, 2 models\n")
     assert "by most models: 2 of 3 clips" in text
     assert (
-        "second: clips by what suffices: 1 solved by the prompt, 1 by either cue, 1 unknown" in text
+        "second: clips by what suffices: 1 solved by the instruction alone, 1 by either cue, "
+        "1 unknown" in text
     )
 
 

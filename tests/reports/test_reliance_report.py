@@ -264,7 +264,7 @@ def test_json_has_every_figure() -> None:
 
 def test_clips_are_counted_by_class() -> None:
     assert (
-        "clips by what suffices: 1 solved by the prompt, 1 only jointly, 1 unknown"
+        "clips by what suffices: 1 solved by the instruction alone, 1 only jointly, 1 unknown"
         in COMPLETE.to_text()
     )
 

@@ -62,7 +62,7 @@ def test_variance_components_are_a_line_where_samples_or_judges_are_several() ->
     for judges, samples, shown, absent in (
         (2, 3, "residual", "(with"),
         (1, 3, "samples (with residual)", "judges "),
-        (2, 1, "clips x prompts (with samples)", "  "),
+        (2, 1, "clips x instructions (with samples)", "  "),
     ):
         model = sampled(judges, samples)
         [line] = [row for row in render(summarise([model])).splitlines() if "variance of" in row]

@@ -156,7 +156,7 @@ def test_a_figure_has_its_interval_and_its_details() -> None:
             matrix.enter(clip, number, Verdict(2, Orientation.BOTH))
     text = render_judges(judged(matrix), judged(matrix))
     assert re.search(r"1.00 \[0.\d\d, 1.\d\d\]", text)
-    assert "best of 1 to 8 prompts: 1.00 1.00" in text
+    assert "best of 1 to 8 instructions: 1.00 1.00" in text
     assert "minus those that name the speech first: 0.00" in text
     assert "agreement between judges (Krippendorff's alpha): rating 1.00" in text
     assert "do not include variation between judges" in text
@@ -185,10 +185,10 @@ def test_the_best_mean_of_a_participant_is_a_dash() -> None:
     assert "two: 2 clips, 2 items" in text
     assert "bounds" not in text
     assert row(text, "human/Anna")[:2] == ["–", "1.00"]
-    assert "human/Anna: one prompt per clip" in text
+    assert "human/Anna: one instruction per clip" in text
     assert "no best-mean" in text
     assert "mean (best of 1) 1.00\n" in text
-    assert "prompts:" not in text
+    assert "instructions:" not in text
     assert "None" not in text
 
 

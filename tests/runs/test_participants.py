@@ -65,7 +65,7 @@ def test_any_name_is_refused_or_becomes_one_plain_line(text: str) -> None:
     assert not any(unicodedata.category(character)[0] == "C" for character in name)
 
 
-def test_only_participants_have_one_prompt_per_clip() -> None:
+def test_only_participants_have_one_instruction_per_clip() -> None:
     assert is_single_prompt({"provider": "human", "name": "Anna"})
     assert not is_single_prompt({"provider": "openai", "name": "human"})
     assert not is_single_prompt({})

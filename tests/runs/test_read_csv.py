@@ -54,7 +54,7 @@ def test_the_same_file_twice_is_refused(write_judged: Write) -> None:
 
 
 def test_files_must_be_about_the_same_answers_and_clips(write_judged: Write) -> None:
-    with pytest.raises(InputError, match=r"b\.csv: clip 9, prompt 1"):
+    with pytest.raises(InputError, match=r"b\.csv: clip 9, instruction 1"):
         results_of_files([write_judged("a.csv"), write_judged("b.csv", allm_output="other")])
     other = Clip("10", "wind", "run", "a", "b", "they flee", "flee")
     with pytest.raises(InputError, match="clip 10: its annotations differ"):

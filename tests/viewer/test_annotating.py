@@ -50,7 +50,7 @@ def enter(visitor: Visitor, name: str) -> Visitor:
 
 
 def shown_item(page: str) -> tuple[str, int]:
-    match = re.search(r"<title>Clip (\S+), prompt (\d):", page)
+    match = re.search(r"<title>Clip (\S+), instruction (\d):", page)
     assert match, page
     return match[1], int(match[2])
 

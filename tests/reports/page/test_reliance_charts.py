@@ -108,7 +108,8 @@ def test_the_page_has_a_section_for_models_whose_reliance_was_measured(tmp_path:
     reader = HtmlReader(page)
     assert "Effects, 2 clips whose stems pass the gates" in reader.text
     assert (
-        "clips by what suffices: 1 solved by the prompt, 1 only jointly, 1 unknown" in reader.text
+        "clips by what suffices: 1 solved by the instruction alone, 1 only jointly, 1 unknown"
+        in reader.text
     )
     assert "Attribution without the cue" in reader.text
     assert "Modality reliance of csv/m0" in reader.text
