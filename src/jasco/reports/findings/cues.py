@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from jasco.metrics.reliance import Effect
-from jasco.reports.findings.finding import MOST_NAMES, Finding, FindingKind
+from jasco.reports.findings.finding import Finding, FindingKind
 from jasco.reports.findings.ranking import Models, Rated, judges_apart
-from jasco.reports.formats import listed, percent, short_names, signed_number
+from jasco.reports.formats import percent, signed_number
 from jasco.reports.formats import with_interval as figure
 from jasco.reports.report import SHARES
 
@@ -25,7 +25,7 @@ def cue_findings(judged: Models, reliance: Mapping[str, "RelianceReport"]) -> It
             yield measured
         else:
             for judge in judges_apart({name: model}):
-                yield from _according_to_judges(Rated(name, model, judge))
+                yield from _according_to_judges(Rated(name, model, judge), is_alone=not reliance)
 
 
 def _measured(name: str, report: "RelianceReport") -> Finding | None:
@@ -50,9 +50,12 @@ def _measured(name: str, report: "RelianceReport") -> Finding | None:
     return Finding(FindingKind.CUES, text, doubtful=doubtful)
 
 
-def _according_to_judges(rated: Rated) -> Iterator[Finding]:
+def _according_to_judges(rated: Rated, *, is_alone: bool) -> Iterator[Finding]:
+    """Yield what the labels of the judges say; ``is_alone`` if no model was measured."""
     name, score = rated.name, rated.score
-    by = "" if rated.judge is None else rated.rated_by
+    by = (
+        ("" if is_alone else ", according to the judges") if rated.judge is None else rated.rated_by
+    )
     shares = {share: getattr(score, share) for share in SHARES}
     if any(share.value is None for share in shares.values()):
         if score.neither_rate == 1:
@@ -79,20 +82,17 @@ def _according_to_judges(rated: Rated) -> Iterator[Finding]:
         )
     if score.neither_rate:
         text += f" {percent(score.neither_rate)} of all answers name no action."
-    if mislabelled := _mislabelled(rated):
-        text += f" These labels are doubtful: {listed(mislabelled, MOST_NAMES)}."
-    doubtful = bool(mislabelled) or not separate or rated.proxy
+    doubtful = mislabelled(rated) is not None or not separate or rated.proxy
     yield Finding(FindingKind.CUES, text, doubtful=doubtful)
 
 
-def _mislabelled(rated: Rated) -> list[str]:
-    """Return the cues that judges often read in answers that were given without them."""
-    names = short_names(rated.model.judges)
-    return [
-        f"{names[label]} labels {percent(share.value)} of the answers given without the {cue} as "
-        "resting on it"
+def mislabelled(rated: Rated) -> float | None:
+    """Return the largest share of a cue's labels in answers given without it; None if small."""
+    shares = [
+        share.value
         for label, report in rated.model.judges.items()
         if rated.judge in (None, label) and (attribution := report.attribution)
-        for cue, share in (("sound", attribution.sound), ("speech", attribution.speech))
+        for share in (attribution.sound, attribution.speech)
         if share.value is not None and share.value >= _OFTEN
     ]
+    return max(shares, default=None)

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from jasco.errors import count
 from jasco.metrics.bootstrap import LEAST_CLIPS
 from jasco.reports.findings.agreement import unreliable_alphas
+from jasco.reports.findings.cues import mislabelled
 from jasco.reports.findings.finding import MOST_NAMES, Finding, FindingKind
-from jasco.reports.findings.ranking import Models, rankings
-from jasco.reports.formats import listed, number, short_names
+from jasco.reports.findings.ranking import Models, Rated, rankings
+from jasco.reports.formats import listed, number, percent, short_names
 from jasco.reports.notes import cautions
 from jasco.reports.report import Report
 
@@ -20,6 +21,7 @@ def doubt_findings(report: Report, judged: Models) -> Iterator[Finding]:
         *cautions(report),
         *_imprecise(report, judged),
         *_unreliable(judged),
+        *_mislabelled(judged),
         *_not_examined(judged),
     ]
     yield from (Finding(FindingKind.DOUBT, text, doubtful=True) for text in texts)
@@ -49,6 +51,16 @@ def _unreliable(judged: Models) -> Iterator[str]:
             f"alpha is as low as {number(min(lowest.values()))}), so other judges may give other "
             "figures."
         )
+
+
+def _mislabelled(judged: Models) -> Iterator[str]:
+    for name, model in judged.items():
+        share = mislabelled(Rated(name, model))
+        if share is not None:
+            yield (
+                f"What answers rest on is doubtful: of the answers that {name} gave without a cue, "
+                f"up to {percent(share)} were labelled as resting on it."
+            )
 
 
 def _not_examined(judged: Models) -> Iterator[str]:

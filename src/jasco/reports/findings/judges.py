@@ -109,8 +109,10 @@ def _severity(panel: Panel) -> str:
         for judge, each in differences.items()
         if all(map(excludes_0, each)) and len({float(one) > 0 for one in each}) == 1
     }
-    if len(panel) < 2 or not clear:
+    if len(panel) < 2:
         return ""
+    if not clear:
+        return "No judge is clearly stricter or more lenient than the others on every model."
     strict, lenient = min(clear, key=clear.__getitem__), max(clear, key=clear.__getitem__)
     below = _over_models([-one for one in differences[strict]])
     above = _over_models(differences[lenient])

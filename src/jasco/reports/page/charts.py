@@ -51,9 +51,20 @@ _PUBLISHED = {column.key for column in columns.PUBLISHED}
 
 
 def leaderboard(models: columns.Models, published: Sequence[PublishedResult]) -> PlotTable:
-    """Return the main figures, the best model first, then published results."""
+    """Return the main figures, the best model first, then published results.
+
+    Below the name of a model, if it was given one, is its spec.
+    """
     ranked = dict(sorted(models.items(), key=lambda each: _rank(each[1]), reverse=True))
     table = columns.headline(ranked, _LEADERBOARD)
+    specs = {name: model.results.model for name, model in models.items()}
+    rows = [
+        replace(row, name=f"{row.name}\n{specs[row.name]}")
+        if specs.get(row.name, row.name) != row.name
+        else row
+        for row in table.rows
+    ]
+    table = replace(table, rows=rows)
     best_mean, mean = columns.HEADLINE
 
     def scores(figures: object) -> list[Shape]:

@@ -32,7 +32,7 @@ const { ClipView, Legend, Marker, Strip, foreign } = (() => {
   const Legend = ({ data }) => html`<ul class="legend">
     <li><span class="strip"><span class="cell s0"></span><span class="cell s4"></span><span class="cell s8"></span></span>score 0, 1, 2</li>
     ${Object.entries(CUE_LABELS).map(([cue, label]) => html`<li><span class="cell s0 ${cue}">${cue[0]}</span>0: ${label}</li>`)}
-    ${data.judges.length > 1 && html`<li><span class="cell differ"></span>judges differ</li>`}
+    ${data.judges.length > 1 && html`<li><span class="cell differ"></span>judges differ in rating or orientation</li>`}
     <li><span class="cell missing"></span>no verdict</li>
     <li><span class="cell missing failed">×</span>failed</li>
   </ul>`;
