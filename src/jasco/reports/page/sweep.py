@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from jasco.errors import count
 from jasco.reports import columns
-from jasco.reports.notes import CAUTIONS, NoteKind, note_lines
+from jasco.reports.notes import NoteKind, cautions, note_lines
 from jasco.reports.page.charts import leaderboard
 from jasco.reports.page.line_charts import curves_chart
 from jasco.reports.page.render import content_policy, environment, static
@@ -64,7 +64,7 @@ def _sections(results: SweepResults, name: str) -> dict[str, Any]:
 def _part(report: Report) -> dict[str, Any]:
     return {
         "title": title(report),
-        "warnings": note_lines(report, CAUTIONS),
+        "warnings": cautions(report),
         "leaderboard": leaderboard(report.models, ()),
         "figures": columns.headline(report.models, columns.with_intervals(columns.FIGURES)),
         "attribution": note_lines(report, [NoteKind.ATTRIBUTION]),
