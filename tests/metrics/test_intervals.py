@@ -85,7 +85,7 @@ def estimates(rng: Random, clips: int, model: Model, samples: int) -> Iterator[l
     for _ in range(0, samples, batch):
         matrices = [matrix for _ in range(batch) for matrix in equal_models(rng, clips, model)]
         terms = [
-            Terms(*(values[..., columns] for values in scoring._terms(matrix)))
+            Terms(*(values[..., columns] for values in scoring._terms(matrix, matrix.readable)))
             for matrix in matrices
         ]
         ratios = Ratios(terms, shape.least[columns], shape.most[columns], resamples=2000)
