@@ -97,6 +97,11 @@ class Estimate:
         """The ends of the interval; None if there is no interval."""
         return None if self.low is None or self.high is None else (self.low, self.high)
 
+    @property
+    def excludes_0(self) -> bool:
+        """Whether there is an interval, and it excludes 0."""
+        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
+
     def is_above(self, other: "Estimate") -> bool:
         """Return whether the interval is above that of another figure; without both, False."""
         return self.low is not None and other.high is not None and self.low > other.high

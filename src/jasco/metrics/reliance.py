@@ -105,7 +105,6 @@ __all__ = [
     "RelianceFigures",
     "SwapFigures",
     "attribution",
-    "excludes_0",
     "reliance",
 ]
 
@@ -334,7 +333,7 @@ def _figures(
         """Compute the figures of some judges, and the shares of the Shapley values."""
         found = dict(zip(names, ratios.estimates(members), strict=True))
         total = EFFECT, "shapley_total"
-        if excludes_0(found.get(total, NO_ESTIMATE)):
+        if found.get(total, NO_ESTIMATE).excludes_0:
             for cue in CUES:
                 part = names.index((EFFECT, f"shapley_{cue}"))
                 share = ratios.quotient(part, names.index(total), members)
@@ -400,12 +399,6 @@ def _asked_again(conditions: Mapping[str, Outcomes], *, exact: bool) -> str | No
 
 def _part(found: Mapping[FigureName, Estimate], group: str) -> dict[str, Estimate]:
     return {name: value for (key, name), value in found.items() if key == group}
-
-
-def excludes_0(estimate: Estimate) -> bool:
-    """Return whether a figure has an interval that excludes 0."""
-    interval = estimate.interval
-    return interval is not None and (interval[0] > 0 or interval[1] < 0)
 
 
 def _condition_figures(

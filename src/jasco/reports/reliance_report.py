@@ -21,7 +21,6 @@ from jasco.metrics.reliance import (
     Effect,
     Reliance,
     RelianceFigures,
-    excludes_0,
 )
 from jasco.protocol.conditions import ORIGINAL, condition_of
 from jasco.reports import markdown
@@ -297,7 +296,7 @@ class RelianceReport:
                 "remix was not measured, so the complete input is original: differences include "
                 "the effect of the stems"
             )
-        elif excludes_0(artefact):
+        elif artefact.excludes_0:
             yield (
                 f"the stems have an effect on v: {with_interval(artefact, signed_number)} "
                 f"(original minus {figures.full}); effects are measured against {figures.full}"

@@ -30,6 +30,14 @@ def test_of_two_judges_only_the_stricter_one_is_named() -> None:
     assert "odd" not in text
 
 
+def test_judges_that_are_equally_strict_are_said_to_be() -> None:
+    equal = "No judge is clearly stricter or more lenient than the others"
+    same, strict = random_ratings(low=1), with_ratings(random_ratings(low=1).ratings - 1)
+    assert f"{equal}." in text_of(one(same, same), FindingKind.JUDGES)
+    assert equal not in text_of(one(same, strict), FindingKind.JUDGES)
+    assert equal not in text_of(one(same), FindingKind.JUDGES)
+
+
 def test_of_three_judges_the_odd_and_the_strict_one_are_named() -> None:
     same = random_ratings(low=1)
     odd = with_ratings(random_ratings(7).ratings * 0.5 // 1)

@@ -45,6 +45,15 @@ def test_the_leaderboard_begins_with_the_best_model_and_ends_with_published_resu
     assert ("published", "published best-mean") not in leaderboard(models, ()).legend
 
 
+def test_a_model_with_a_name_of_its_own_shows_its_spec() -> None:
+    named, plain = (
+        ModelReport.of(replace(results(f"a/{spec}", *map(judged, ratings)), name=name))
+        for spec, ratings, name in (("one", (2,), "mine"), ("two", (1, 1), ""))
+    )
+    rows = leaderboard({"mine": named, "a/two": plain}, ()).rows
+    assert [row.name for row in rows if not row.kind] == [f"mine\n  by {JUDGE}\na/one", "a/two"]
+
+
 def test_a_panel_is_ranked_by_its_own_figure_and_not_by_its_judges() -> None:
     lenient = ModelReport.of(results("a/lenient", *map(judged, (2, 0, 0))))
     agreed = ModelReport.of(results("a/agreed", *map(judged, (1, 1))))
@@ -53,8 +62,7 @@ def test_a_panel_is_ranked_by_its_own_figure_and_not_by_its_judges() -> None:
     mixed = ModelReport.of(results("a/mixed", *map(judged, (1, 0, 2)), judges=judges))
     models = {"lenient": lenient, "mixed": mixed, "agreed": agreed}
     names = [row.name for row in leaderboard(models, ()).rows if not row.kind]
-    expected = ["agreed\na/agreed", "lenient\na/lenient", "mixed\na/mixed"]
-    assert names == expected  # 1, 2/3, and 1/2 without the proxy
+    assert names == ["agreed", "lenient", "mixed"]  # 1, 2/3, and 1/2 without the proxy
 
 
 def test_what_was_not_published_is_a_dash() -> None:

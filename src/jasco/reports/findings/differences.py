@@ -8,7 +8,6 @@ from jasco.errors import count
 from jasco.metrics.bootstrap import LEAST_CLIPS, Estimate
 from jasco.metrics.comparison import LEAST_CLIPS as LEAST_CLIPS_FOR_P
 from jasco.metrics.comparison import Comparison
-from jasco.metrics.reliance import excludes_0
 from jasco.reports.findings.finding import MOST_NAMES, Finding, FindingKind
 from jasco.reports.findings.ranking import Models, are_comparable, is_mixed, rankings
 from jasco.reports.formats import listed, number, p_value
@@ -54,7 +53,7 @@ class Lead:
         """What the difference shows."""
         if (self.difference.value or 0) < -_SAME:
             return Outcome.WORSE
-        p, excludes = self.pair.p_holm, excludes_0(self.difference)
+        p, excludes = self.pair.p_holm, self.difference.excludes_0
         if p is None:
             return Outcome.WEAK if excludes else Outcome.OPEN
         signs = [p < _SIGNIFICANT, excludes]

@@ -6,7 +6,6 @@ import numpy as np
 
 from jasco.metrics.agreement import JudgeAgreement
 from jasco.metrics.bootstrap import Estimate
-from jasco.metrics.reliance import excludes_0
 from jasco.reports.findings.agreement import (
     RELIABLE,
     TENTATIVE,
@@ -107,12 +106,13 @@ def _severity(panel: Panel) -> str:
     clear = {
         judge: _mean(each)
         for judge, each in differences.items()
-        if all(map(excludes_0, each)) and len({float(one) > 0 for one in each}) == 1
+        if all(one.excludes_0 for one in each) and len({float(one) > 0 for one in each}) == 1
     }
     if len(panel) < 2:
         return ""
     if not clear:
-        return "No judge is clearly stricter or more lenient than the others on every model."
+        where = " on every model" if len(next(iter(panel.values()))) > 1 else ""
+        return f"No judge is clearly stricter or more lenient than the others{where}."
     strict, lenient = min(clear, key=clear.__getitem__), max(clear, key=clear.__getitem__)
     below = _over_models([-one for one in differences[strict]])
     above = _over_models(differences[lenient])

@@ -57,11 +57,12 @@ def leaderboard(models: columns.Models, published: Sequence[PublishedResult]) ->
     """
     ranked = dict(sorted(models.items(), key=lambda each: _rank(each[1]), reverse=True))
     table = columns.headline(ranked, _LEADERBOARD)
-    specs = {name: model.results.model for name, model in models.items()}
+    specs = (
+        f"\n{model.results.model}" if model.results.name not in ("", model.results.model) else ""
+        for model in ranked.values()
+    )
     rows = [
-        replace(row, name=f"{row.name}\n{specs[row.name]}")
-        if specs.get(row.name, row.name) != row.name
-        else row
+        row if row.kind == "judge" else replace(row, name=f"{row.name}{next(specs)}")
         for row in table.rows
     ]
     table = replace(table, rows=rows)

@@ -1,7 +1,7 @@
 """The sections of the page: tables, charts and texts for the templates."""
 
 from collections.abc import Container, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from jasco.data import dataset
 from jasco.data.sources import LICENCE
@@ -57,7 +57,8 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
         "data": data,
         "about": f"{title(report)}. {count(len(models), 'model')}.",
         "best": [each for each in found if each.kind is FindingKind.BEST],
-        "findings": _by_question(found),
+        "difference": _answered(found, FindingKind.DIFFERENCE),
+        "questions": _answered(found, FindingKind.CUES, FindingKind.CLIPS, FindingKind.JUDGES),
         "doubts": [each.text for each in found if each.kind is FindingKind.DOUBT],
         "leaderboard": charts.leaderboard(models, comparable),
         "figures": columns.headline(models, columns.with_intervals(columns.FIGURES)),
@@ -73,7 +74,7 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
         "signature": report.signature,
         "participants": any(model.results.single_prompt for model in models.values()),
         "prompts": report.instructions,
-        "instructions": count(len(report.instructions), "instruction"),
+        "instruction_count": count(len(report.instructions), "instruction"),
         "published_instructions": report.published_instructions,
         "heat_maps": _heat_maps(shown),
         "agreement": charts.agreement_table(models),
@@ -90,21 +91,32 @@ def sections_of(shown: Mapping[str, Shown], sounds: Container[str]) -> dict[str,
     }
 
 
-_QUESTIONS = (
-    (FindingKind.DIFFERENCE, "Is the difference real?", "models"),
-    (FindingKind.CUES, "Sound or speech?", "cues"),
-    (FindingKind.CLIPS, "Which clips are hardest?", "clips"),
-    (FindingKind.JUDGES, "Do the judges agree?", "judges"),
-)
+class Question(NamedTuple):
+    """A question that readers ask first, its answers, and a link to all figures about it."""
+
+    heading: str
+    address: str
+    link: str
+    answers: Sequence[Finding] = ()
 
 
-def _by_question(found: Sequence[Finding]) -> list[tuple[str, str, list[Finding]]]:
-    """Return the questions that have an answer: the question, the section about it, the answers."""
+_QUESTIONS = {
+    FindingKind.DIFFERENCE: Question("Is the difference real?", "models", "All differences"),
+    FindingKind.CUES: Question("Sound or speech?", "cues", "All figures about the cues"),
+    FindingKind.CLIPS: Question(
+        "Which clips are hardest?", "clips?sort=hardest", "All clips, the hardest first"
+    ),
+    FindingKind.JUDGES: Question("Do the judges agree?", "judges", "All figures about the judges"),
+}
+
+
+def _answered(found: Sequence[Finding], *kinds: FindingKind) -> list[Question]:
+    """Return the questions of these kinds that have an answer."""
     questions = [
-        (question, section, [each for each in found if each.kind is kind])
-        for kind, question, section in _QUESTIONS
+        _QUESTIONS[kind]._replace(answers=[each for each in found if each.kind is kind])
+        for kind in kinds
     ]
-    return [each for each in questions if each[-1]]
+    return [each for each in questions if each.answers]
 
 
 def licence(data: str) -> str:
