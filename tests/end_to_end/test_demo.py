@@ -1,6 +1,7 @@
 """``make demo`` in a fresh clone with an empty home folder, interrupted and resumed."""
 
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -16,6 +17,16 @@ from places import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ITEMS = 16 * 8
+CPU_OF_FIVE_MINUTES = 450  # seconds: alone, the demo keeps one and a half cores busy
+
+
+def cpu_time() -> float:
+    """Return the CPU seconds of the processes that have ended.
+
+    Unlike the time on the clock, it hardly depends on what else the machine does.
+    """
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def count_answers(clone: Path) -> int:
@@ -74,7 +85,7 @@ def finish(demo: "subprocess.Popen[str]") -> str:
 
 
 def test_from_a_fresh_clone_to_a_table_interrupted_on_the_way(clone: Path) -> None:
-    start_time = time.monotonic()
+    start_time = cpu_time()
     demo = start(clone)
     while count_answers(clone) < ITEMS // 3:
         assert demo.poll() is None, demo.communicate()[0]
@@ -86,7 +97,7 @@ def test_from_a_fresh_clone_to_a_table_interrupted_on_the_way(clone: Path) -> No
     assert ITEMS // 3 <= answers < ITEMS
 
     output = finish(start(clone))
-    assert time.monotonic() - start_time < 300
+    assert cpu_time() - start_time < CPU_OF_FIVE_MINUTES
     assert count_answers(clone) == ITEMS
     for text in (
         "JASCO on mini: 16 clips, 128 items, protocol v2",
@@ -101,6 +112,6 @@ def test_from_a_fresh_clone_to_a_table_interrupted_on_the_way(clone: Path) -> No
     assert "<html" in page
     assert "runs/demo.html" in output
 
-    start_time = time.monotonic()
+    start_time = cpu_time()
     assert finish(start(clone)).splitlines()[-16:] == output.splitlines()[-16:]
-    assert time.monotonic() - start_time < 15
+    assert cpu_time() - start_time < 15

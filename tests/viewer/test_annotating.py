@@ -191,8 +191,8 @@ def test_labels_can_be_undone_one_by_one(visit: Visit, run: Path) -> None:
 def test_a_label_is_undone_later_if_the_file_is_in_use(
     visit: Visit, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "ATTEMPT", 0.01)
-    monkeypatch.setattr(database, "SHORT_PATIENCE", 0.05)
+    for constant in ("ATTEMPT", "SHORT_PATIENCE", "READING_PATIENCE"):
+        monkeypatch.setattr(database, constant, 0.05)
     visitor = enter(visit(run), "Ada")
     save(visitor, 1, 2)
     with closing(sqlite3.connect(run / "labels.db")) as other:

@@ -26,6 +26,8 @@ PATIENCE = 600.0
 """Seconds after which writing to a run fails if the file is still in use."""
 SHORT_PATIENCE = 60.0
 """Seconds after which writing to any other file fails if it is still in use."""
+READING_PATIENCE = 60.0
+"""Seconds after which reading fails if another program is still writing to the file."""
 HURRY = 10.0
 """Seconds after which writing fails if the command is ending."""
 _PAUSE = 0.2
@@ -145,7 +147,8 @@ def open_database(path: Path, kind: DatabaseFormat, remedy: str, *, write: bool)
     # A reader also opens the file for writing: it must roll back what a killed writer left.
     mode = "rwc" if write else "rw" if os.access(path.parent, os.W_OK) else "ro"
     with sqlite_errors(path, f"corrupt, or not {kind.name}", remedy):
-        connection = _connect(f"{path.absolute().as_uri()}?mode={mode}", ATTEMPT if write else 60)
+        timeout = ATTEMPT if write else READING_PATIENCE
+        connection = _connect(f"{path.absolute().as_uri()}?mode={mode}", timeout)
         try:
             if write:
                 connection.execute("PRAGMA synchronous = EXTRA")
