@@ -22,6 +22,7 @@ demo: $(VENV)/demo
 test: check test-fast
 
 # Several tests run at once: more threads for small matrices would only wait for a free core.
+test-fast test-slow: export OMP_NUM_THREADS = 1
 test-fast test-slow: export OPENBLAS_NUM_THREADS = 1
 
 # Most tests wait for processes of their own, so two cores have room for three at a time.
@@ -58,7 +59,7 @@ TORCH ?= torch==2.13.0
 
 $(VENV)/torch: $(VENV)/installed
 	$(BIN)/python -c 'import torch' 2> /dev/null || $(BIN)/pip install --quiet '$(TORCH)'
-	$(BIN)/pip install --quiet --editable '.[native,ray,slurm,transformers]'
+	$(BIN)/pip install --quiet --editable '.[native,ray,slurm,transformers]' accelerate
 	touch $@
 
 $(VENV)/demo: pyproject.toml

@@ -35,6 +35,19 @@ def test_figures_become_a_data_frame(tmp_path: Path) -> None:
     assert (frame["best_mean_low"][0], frame["best_mean_high"][0]) == (low, high)
 
 
+def test_params_say_how_the_figures_of_a_model_were_produced(data: Path) -> None:
+    settings = {"data": data, "judges": ["offline"], "tags": {"step": 5}, "samples": 2}
+    scores = jasco.evaluate(answer, name="mine", **settings)
+    params = scores.params()
+    described = scores.to_json()["data"]
+    assert params["signature"] == scores.signature
+    assert (params["data"], params["clips"], params["items"]) == (described["name"], 4, 32)
+    assert params["annotations_sha256"] == described["annotations_sha256"]
+    assert (params["judges"], params["proxy"], params["samples"]) == ("offline", True, 2)
+    assert (params["model"], params["tag_step"]) == ("python/mine", 5)
+    assert all(isinstance(value, str | int | float) for value in params.values())
+
+
 def test_items_become_a_data_frame(data: Path, tmp_path: Path) -> None:
     def failing(audio: Any, sampling_rate: int, prompt: str) -> str:
         if "infer" in prompt:

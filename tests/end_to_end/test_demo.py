@@ -63,7 +63,9 @@ def start(clone: Path) -> "subprocess.Popen[str]":
     environment = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("XDG_", "JASCO_", "VIRTUAL_ENV", "MAKE", "PYTHON"))
+        if not name.startswith(
+            ("XDG_", "JASCO_", "VIRTUAL_ENV", "MAKE", "PYTHON", "OMP_", "OPENBLAS_")
+        )
     }
     return subprocess.Popen(
         ["make", "demo", f"PYTHON={sys.executable}"],

@@ -24,6 +24,7 @@ from jasco.runs.read_csv import judged_items_of_files
 from jasco.runs.read_run import judged_items_of_run, read_run, results_of_run
 from jasco.runs.results import JudgedItems, Results
 from jasco.runs.targets import results_of
+from jasco.version import __version__
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -298,6 +299,31 @@ class Scores:
                     place = f"{prefix}judges/{judge}/"
                     scalars |= _scalars(place, figures.score, complete=figures.complete)
         return scalars
+
+    def params(self) -> dict[str, str | int | float | bool]:
+        """Return how the figures of a model were produced as a flat dict, for experiment trackers.
+
+        The keys are ``signature``, ``protocol``, ``data``, ``annotations_sha256``,
+        ``audio_sha256`` (empty if it is not known), ``clips``, ``items``, ``samples``, ``model``,
+        ``judges`` (joined by ``" + "``), ``proxy``, ``jasco`` (the version), and ``tag_KEY`` for
+        each tag. Keys are stable across versions.
+        """
+        results, data = self._model.results, self.reports[0].data
+        params: dict[str, str | int | float | bool] = {
+            "signature": self.signature,
+            "protocol": results.protocol,
+            "data": data.name,
+            "annotations_sha256": data.annotations_sha256 or "",
+            "audio_sha256": data.audio_sha256 or "",
+            "clips": data.clips,
+            "items": data.items,
+            "samples": results.samples,
+            "model": results.model,
+            "judges": " + ".join(self.judges),
+            "proxy": self.proxy,
+            "jasco": __version__,
+        }
+        return params | {f"tag_{key}": value for key, value in self.tags.items()}
 
     def __str__(self) -> str:
         """Return the text of ``jasco score``."""

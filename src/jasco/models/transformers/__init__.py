@@ -52,7 +52,7 @@ class HuggingFace(BatchedModel):
     def load(self) -> None:
         """Load the model, download it on first use, and check that it receives audio."""
         options = self.spec.options
-        loaded = load(self.spec.name, options)
+        loaded = self.load_network()
         settings = set_decoding(loaded, options["max_tokens"], options["temperature"])
         self._loaded = loaded
         self.max_audio_seconds = loaded.family.max_audio_seconds(loaded.processor)
@@ -64,6 +64,10 @@ class HuggingFace(BatchedModel):
             **({"generation": settings} if settings else {}),
             "prefix_cache": f"off: {problem}" if problem else "on",
         }
+
+    def load_network(self) -> Loaded:
+        """Return the processor and the network, on their device and in evaluation mode."""
+        return load(self.spec.name, self.spec.options)
 
     def group_of(self, question: Question) -> int:
         """Return the clip's length if clips of other lengths in the batch affect its answer."""

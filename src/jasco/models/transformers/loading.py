@@ -1,5 +1,6 @@
 """Loading of a checkpoint's processor and model, with helpful errors."""
 
+import copy
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -105,19 +106,43 @@ def load(name: str, options: Mapping[str, Any]) -> Loaded:
         raise InputError(f"{label}: the checkpoint lacks its adapter for audio; {CHECK_DOWNLOAD}")
     with _explained(f"{label} cannot be moved to {device}", "try device=cpu"):
         model.to(device).eval()
-    facts = {
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": str(model.device),
-        "attn": str(getattr(model.config, "_attn_implementation", None)),
-        "class": type(model).__name__,
-        "family": f"{config.model_type} ({family.tested})",
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
+    facts = _facts(model, family)
     if not local:  # the commit is the name of the model's folder in the hub's cache
         cached = transformers.utils.cached_file(place, "config.json", **version)
         facts["revision"] = Path(cached).parent.name
     return Loaded(processor, model, family, facts)
+
+
+def load_from_memory(label: str, processor: Any, model: Any) -> Loaded:
+    """Return a model that is already in memory, after a check that it uses the audio.
+
+    The processor is copied, because its padding is changed.
+
+    Raises
+    ------
+    InputError
+        The audio does not reach the model.
+    """
+    family = FAMILIES.get(model.config.model_type, OTHER)
+    processor = copy.deepcopy(processor)
+    prepare_padding(processor)
+    check_audio_is_used(label, processor, family, model.config)
+    return Loaded(processor, model, family, _facts(model, family))
+
+
+def _facts(model: Any, family: Family) -> dict[str, str]:
+    import torch
+    import transformers
+
+    return {
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        "attn": str(getattr(model.config, "_attn_implementation", None)),
+        "class": type(model).__name__,
+        "family": f"{model.config.model_type} ({family.tested})",
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
 
 
 def _quieten(transformers: Any) -> None:

@@ -1,0 +1,1 @@
+"""Clients of the public functions that connect jasco with other frameworks."""
