@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jasco.api import arguments
 from jasco.api.messages import Notify, named_as_in_python
-from jasco.errors import did_you_mean
+from jasco.data.labelled_rows import LabelledFile, read_labelled_rows
+from jasco.errors import InputError, did_you_mean
 from jasco.metrics.agreement import Agreement
 from jasco.metrics.bootstrap import Estimate
+from jasco.metrics.corrected import Corrected
 from jasco.metrics.scoring import Score
 from jasco.reports import columns
 from jasco.reports.exports import data_frame, figure_rows, item_rows, to_json
@@ -20,6 +22,7 @@ from jasco.reports.html_table import scores_html
 from jasco.reports.notes import missing
 from jasco.reports.report import ModelReport, Report, by_data_set, summarise
 from jasco.reports.text import render
+from jasco.runs.answer_labels import labels_of_answers
 from jasco.runs.read_csv import judged_items_of_files
 from jasco.runs.read_run import judged_items_of_run, read_run, results_of_run
 from jasco.runs.results import JudgedItems, Results
@@ -116,9 +119,7 @@ class Scores:
         """Return the items of a model, which are read now if they were not read with the scores."""
         items = self._items.get(model.source)
         if items is None:  # with ``compat``, a file need not be a valid responses CSV
-            first = model.source[0]
-            is_run = first.is_dir()
-            items = judged_items_of_run(first) if is_run else judged_items_of_files(model.source)
+            items = _read_items(model)
         return items.judged_by([*model.judges, *model.without_verdict])
 
     @property
@@ -221,6 +222,14 @@ class Scores:
     def proxy(self) -> bool:
         """Whether a judge is a proxy: it stands in for the judges of the protocol."""
         return self._model.proxy
+
+    @property
+    def corrected(self) -> Corrected | None:
+        """Best-mean and mean, corrected with labels; None without labels (see :func:`score`).
+
+        ``corrected.best_mean.estimate`` is an estimate with its interval.
+        """
+        return self._model.corrected
 
     @property
     def judges(self) -> Mapping[str, Score]:
@@ -362,6 +371,11 @@ class Scores:
         return hash(self._text)
 
 
+def _read_items(model: Results) -> JudgedItems:
+    first = model.source[0]
+    return judged_items_of_run(first) if first.is_dir() else judged_items_of_files(model.source)
+
+
 def _scalars(prefix: str, score: Score, *, complete: bool) -> dict[str, float]:
     scalars: dict[str, float] = {}
     for column in columns.FIGURES:
@@ -386,6 +400,7 @@ def score(
     *,
     judges: Sequence[str] = (),
     compat: bool = False,
+    gold: str | Path | None = None,
 ) -> Scores:
     """Compute the figures of runs or judged CSV files.
 
@@ -398,6 +413,9 @@ def score(
         The names of the judges whose verdicts are used, as in tables; all judges if empty.
     compat : bool
         Whether to use the arithmetic of the published script, including its bugs.
+    gold : str, Path or None
+        A CSV file of answers labelled by annotators, with which best-mean and the mean are
+        corrected (:attr:`Scores.corrected`).
 
     Returns
     -------
@@ -407,7 +425,8 @@ def score(
     Raises
     ------
     InputError
-        There is nothing to score, a target cannot be read, or a judge is not found.
+        There is nothing to score, a target cannot be read, a judge is not found, or the labels
+        are invalid or label none of the answers.
 
     Examples
     --------
@@ -425,7 +444,9 @@ def score(
     paths = arguments.as_paths(target)
     names = arguments.as_names("judges", judges)
     arguments.as_boolean("compat", compat)
-    return scores_of(paths, judges=names, compat=compat)
+    arguments.check("gold", gold, gold is None or arguments.is_path(gold), "a file or None")
+    labels = None if gold is None else Path(gold)
+    return scores_of(paths, judges=names, compat=compat, gold=labels)
 
 
 def scores_of(
@@ -435,6 +456,7 @@ def scores_of(
     compat: bool = False,
     published: bool = False,
     keep_items: bool = False,
+    gold: Path | None = None,
 ) -> Scores:
     """Return the scores of runs or judged CSV files that ``jasco score`` prints.
 
@@ -442,7 +464,7 @@ def scores_of(
     ----------
     targets : sequence of Path
         Runs, each of which is a model; or judged CSV files, each a judge of the same model.
-    judges, compat
+    judges, compat, gold
         As in :func:`score`.
     published : bool
         Whether tables include the published results.
@@ -455,10 +477,41 @@ def scores_of(
         results, kept[folder,] = read_run(folder, compat=compat)
         return results
 
-    reader = read_kept if keep_items else partial(results_of_run, compat=compat)
+    labels = None if gold is None else read_labelled_rows(gold)
+    if labels and compat:
+        raise InputError("--gold cannot correct the figures of --compat; omit one of them")
+    keep = keep_items or labels is not None
+    reader = read_kept if keep else partial(results_of_run, compat=compat)
     results = results_of(targets, together=True, compat=compat, judges=judges, read_run=reader)
+    if labels:
+        results = _with_labels(results, labels, kept)
     reports = tuple(summarise(group, published=published) for group in by_data_set(results))
     return Scores(reports, kept)
+
+
+def _with_labels(
+    results: Sequence[Results],
+    file: LabelledFile,
+    kept: Mapping[tuple[Path, ...], JudgedItems],
+) -> list[Results]:
+    """Add the labels of a file to the models whose answers they are."""
+    labelled = []
+    for model in results:
+        if not model.published_instructions:
+            raise InputError(
+                f"{model.source[0]}: the run has custom instructions, but labels support the "
+                "published ones only; omit --gold"
+            )
+        items = kept.get(model.source) or _read_items(model)
+        labels = labels_of_answers(file, model.clips, items)
+        labelled.append(replace(model, labels=labels))
+    if not any(model.labels and model.labels.used for model in labelled):
+        names = ", ".join(model.name or model.model for model in results)
+        raise InputError(
+            f"{file.path}: no row labels an answer of {names}; give labels of these answers, with "
+            f"their text unchanged, and check column {file.key!r}"
+        )
+    return labelled
 
 
 def notify_missing(reports: Sequence[Report], notify: Notify) -> None:

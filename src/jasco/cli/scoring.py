@@ -28,6 +28,12 @@ _JUDGES = option(
 @flag("--compat", help="use the arithmetic of the published script, including its bugs")
 @_JUDGES
 @option(
+    "--gold",
+    type=PATH,
+    metavar="GOLD.csv",
+    help="also estimate best-mean and mean by annotators' labels of answers (see docs/exam.md)",
+)
+@option(
     "--disagreements",
     type=PATH,
     metavar="OUT.csv",

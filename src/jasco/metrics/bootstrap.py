@@ -259,10 +259,10 @@ def estimate(value: SupportsFloat, resampled: NDArray[Any], clips: int) -> Estim
 
 def _expanded_tail(clips: int) -> float:
     """Compute the tail at which, for a normal mean, the interval is as wide as Student's."""
-    return NormalDist().cdf(-sqrt(clips / (clips - 1)) * _student_quantile(clips - 1))
+    return NormalDist().cdf(-sqrt(clips / (clips - 1)) * student_quantile(clips - 1))
 
 
-def _student_quantile(freedom: int) -> float:
+def student_quantile(freedom: int) -> float:
     """Compute the quantile of Student's distribution at 1 - (1 - LEVEL) / 2."""
     at = np.linspace(0, 15, 60_001)
     scale = gamma((freedom + 1) / 2) / gamma(freedom / 2) / sqrt(freedom * pi)
@@ -373,7 +373,7 @@ class Ratios:
         by_clip = combine(ratio(parts, wholes))
         return [
             Estimate(float(value), *self._bounded_interval(place, judges, len(ours), combine))
-            if clips[place] >= LEAST_CLIPS and _differing(by_clip[:, place]) < LEAST_DIFFERENT
+            if clips[place] >= LEAST_CLIPS and differing(by_clip[:, place]) < LEAST_DIFFERENT
             else estimate(value, resampled[:, place], clips[place])
             for place, value in enumerate(values)
         ]
@@ -424,7 +424,7 @@ class Ratios:
         return parts, wholes
 
 
-def _differing(by_clip: NDArray[Any]) -> int:
+def differing(by_clip: NDArray[Any]) -> int:
     """Count the clips whose figure differs from the most frequent one; ignore undefined ones."""
     defined = by_clip[~np.isnan(by_clip)]
     # A value that more than half of the clips share is the median.

@@ -16,6 +16,7 @@ from jasco.errors import InputError
 from jasco.metrics.agreement import Agreement, PairAgreement
 from jasco.metrics.bootstrap import NO_ESTIMATE, Estimate
 from jasco.metrics.comparison import Comparison
+from jasco.metrics.corrected import Corrected, CorrectedFigure
 from jasco.metrics.reliance import Attribution
 from jasco.metrics.scoring import Score
 from jasco.metrics.variance import VarianceComponents
@@ -25,7 +26,7 @@ from jasco.protocol.verdicts import Orientation
 from jasco.reports.published import PublishedResult, published_results
 from jasco.reports.signature import DIGITS, signature
 from jasco.reports.spending import spending_json
-from jasco.runs.results import Answers, Data, JudgeFacts, Results
+from jasco.runs.results import AnswerLabels, Answers, Data, JudgeFacts, Results
 from jasco.version import __version__
 
 Json = dict[str, Any]
@@ -40,6 +41,7 @@ class JudgeReport:
     score: Score
     facts: JudgeFacts
     attribution: Attribution | None = None
+    corrected: Corrected | None = None
 
     @property
     def proxy(self) -> bool:
@@ -66,6 +68,7 @@ class JudgeReport:
                 **pick(facts, "served", "adaptations", "exam", "examined_as"),
                 "agreement_with_itself": facts.self_agreement,
                 "attribution_without_cue": self.attribution,
+                **_corrected_json(self.corrected),
             }
         )
 
@@ -99,12 +102,21 @@ class ModelReport:
             bounds = None if results.single_prompt else (0.0, 2.0)
             score = Score(None, 0.0, 0.0, complete=False, bounds=bounds, mean_bounds=(0.0, 2.0))
             return cls(results, score, {}, None)
-        scores = figures.judges.items()
         judges = {
-            name: JudgeReport(score, results.judges[name], results.attribution.get(name))
-            for name, score in scores
+            name: JudgeReport(
+                score,
+                results.judges[name],
+                results.attribution.get(name),
+                results.corrected_by_judge.get(name),
+            )
+            for name, score in figures.judges.items()
         }
         return cls(results, figures.panel, judges, figures.agreement)
+
+    @property
+    def corrected(self) -> Corrected | None:
+        """The figures of the panel, corrected with labels; None without labels."""
+        return self.results.corrected
 
     @property
     def proxy(self) -> bool:
@@ -144,6 +156,8 @@ class ModelReport:
                 "known_issues": known_issues if results.known_issues else None,
                 "answers": _answers_json(results.answers),
                 "spent": spending_json(results.spent) if results.spent else None,
+                **_labels_json(results.labels),
+                **_corrected_json(self.corrected),
             }
         )
 
@@ -386,6 +400,27 @@ def _score_json(score: Score) -> Json:
             },
         }
     )
+
+
+def _labels_json(labels: AnswerLabels | None) -> Json:
+    if labels is None:
+        return {}
+    counts = {"rows": labels.rows, "rows_used": labels.used, **pick(labels, "items", "clips")}
+    return {"labels": {"labels_sha256": labels.sha256, **counts}}
+
+
+def _corrected_json(corrected: Corrected | None) -> Json:
+    if corrected is None:
+        return {}
+    return {"corrected": {name: _corrected_figure(each) for name, each in vars(corrected).items()}}
+
+
+def _corrected_figure(figure: CorrectedFigure) -> Json:
+    return {
+        "estimate": figure.estimate,
+        **pick(figure, "bias", "weight"),
+        "labelled_clips": figure.clips,
+    }
 
 
 def _variance_json(variance: VarianceComponents | None) -> Json | None:

@@ -7,6 +7,7 @@ from itertools import compress
 
 from jasco.errors import count, one_line
 from jasco.reports import columns, formats
+from jasco.reports.corrected import CORRECTED_EXPLAINED, corrected_figures, label_lines
 from jasco.reports.findings import FindingKind, findings
 from jasco.reports.notes import CAUTIONS, NoteKind, explain_pairs, note_lines
 from jasco.reports.report import Report
@@ -45,6 +46,11 @@ def render(report: Report, width: int | None = None) -> str:
     kinds = set(NoteKind) - _MISSING - set(CAUTIONS)
     explained = columns.figures_explained(len(report.instructions))
     parts = [*_first_screen(report, table, width)]
+    if lines := [*label_lines(report.models)]:
+        parts += [
+            corrected_figures(report.models).to_text_within(width or WIDTH),
+            "\n".join([_wrapped(CORRECTED_EXPLAINED, width), *_noted(lines, width)]),
+        ]
     if report.published is not None:
         published = columns.published_figures(report.published)
         parts += [

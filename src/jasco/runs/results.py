@@ -15,6 +15,7 @@ from jasco.errors import InputError, did_you_mean, one_line
 from jasco.metrics.agreement import Agreement
 from jasco.metrics.bootstrap import NO_ESTIMATE
 from jasco.metrics.compat import JudgedRow, score_as_published
+from jasco.metrics.corrected import Corrected, correct
 from jasco.metrics.reliance import Attribution
 from jasco.metrics.scoring import (
     ClipScores,
@@ -182,6 +183,36 @@ def _count_by_kind(reasons: Iterable[Reason]) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
+class AnswerLabels:
+    """Annotators' labels of a model's answers.
+
+    Attributes
+    ----------
+    scores : ndarray of float, shape (samples, clips, instructions)
+        The gated score of each answer, averaged over its annotators; NaN without a label.
+    rows, used : int
+        Number of rows in the file, and of those that label one of the answers.
+    sha256 : str
+        The hash of the file.
+    """
+
+    scores: NDArray[np.float64]
+    rows: int
+    used: int
+    sha256: str
+
+    @property
+    def items(self) -> int:
+        """Number of labelled items."""
+        return int((~np.isnan(self.scores)).any(axis=0).sum())
+
+    @property
+    def clips(self) -> int:
+        """Number of clips of which any item is labelled."""
+        return int((~np.isnan(self.scores)).any(axis=(0, 2)).sum())
+
+
+@dataclass(frozen=True)
 class Results:
     """The results of one model.
 
@@ -226,6 +257,8 @@ class Results:
         By the judge's label; None without the published script's arithmetic.
     condition : str
         The condition under which the model responded.
+    labels : AnswerLabels or None
+        Annotators' labels of its answers, if figures are to be corrected with them.
     attribution : mapping of str to Attribution
         By the judge's label: how often it attributes answers to a cue that the model was not given;
         only judges for which it was measured.
@@ -251,6 +284,7 @@ class Results:
     samples: int = 1
     attribution: Mapping[str, Attribution] = field(default_factory=dict)
     condition: str = ORIGINAL
+    labels: AnswerLabels | None = None
 
     @cached_property
     def figures(self) -> PanelScore | None:
@@ -263,6 +297,21 @@ class Results:
         else:
             figures = _published_figures(self.rows, self.data.items)
         return _without_panel(figures) if figures and self.mixed else figures
+
+    @cached_property
+    def corrected(self) -> Corrected | None:
+        """The panel's figures, corrected with labels; None without labels or for a mixed panel."""
+        if self.labels is None or not self.matrices or self.mixed:
+            return None
+        return correct(self.matrices.values(), self.labels.scores)
+
+    @cached_property
+    def corrected_by_judge(self) -> dict[str, Corrected]:
+        """The figures of each judge, corrected with labels; empty without labels."""
+        if self.labels is None:
+            return {}
+        scores = self.labels.scores
+        return {label: correct([matrix], scores) for label, matrix in self.matrices.items()}
 
     @property
     def unit(self) -> str:
