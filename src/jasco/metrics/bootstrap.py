@@ -44,7 +44,7 @@ intervals); Miller, arXiv 2411.00640 (clustered errors in evaluations of languag
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from math import gamma, pi, sqrt
 from statistics import NormalDist
 from typing import Any, NamedTuple, Self, SupportsFloat
@@ -262,6 +262,7 @@ def _expanded_tail(clips: int) -> float:
     return NormalDist().cdf(-sqrt(clips / (clips - 1)) * student_quantile(clips - 1))
 
 
+@cache
 def student_quantile(freedom: int) -> float:
     """Compute the quantile of Student's distribution at 1 - (1 - LEVEL) / 2."""
     at = np.linspace(0, 15, 60_001)

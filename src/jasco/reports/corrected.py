@@ -14,7 +14,7 @@ CORRECTED_EXPLAINED = (
     "Corrected: what the annotators would have given, estimated from the judge's scores of all "
     "clips and the labels (prediction-powered inference). This assumes that the labelled clips are "
     "a random sample of all clips. Bias: the judge's score minus the annotators', averaged over "
-    "the labelled clips."
+    "the labelled clips, whose number is in the last column."
 )
 
 
@@ -30,7 +30,7 @@ _COLUMNS = (
     Column("raw", "raw [95%]", interval=True),
     Column("corrected.estimate", "corrected [95%]", interval=True),
     Column("corrected.bias", "bias", signed_number),
-    Column("corrected.clips", "labelled clips", str),
+    Column("corrected.clips", "clips", str),
 )
 _NEEDED = {
     "best_mean": "labels of the answers to all instructions",
@@ -75,18 +75,19 @@ def _figures_of(model: ModelReport) -> tuple[str, ...]:
 
 
 def _rows(name: str, model: ModelReport, figure: str) -> Iterator[tuple[str, _Compared]]:
-    title = f"{figure.replace('_', '-')} of {proxy_label(name, model)}"
+    title = f"{figure.replace('_', '-')} of"
     judges = {
         f"  by {proxy_label(judge, report)}": _compared(report, report.corrected, figure)
         for judge, report in model.judges.items()
         if report.corrected
     }
     if model.corrected and len(judges) > 1:
-        yield title, _compared(model, model.corrected, figure)
+        panel = _compared(model, model.corrected, figure)
+        yield f"{title} {proxy_label(name, model)}", panel
         yield from judges.items()
     else:
         for label, compared in judges.items():
-            yield f"{title}\n{label}", compared
+            yield f"{title} {name}\n{label}", compared
 
 
 def _compared(report: ModelReport | JudgeReport, corrected: Corrected, figure: str) -> _Compared:

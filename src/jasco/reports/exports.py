@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jasco.data.csv_files import write_rows
 from jasco.errors import InputError, whole_text
 from jasco.metrics.bootstrap import Estimate
+from jasco.metrics.corrected import Corrected
 from jasco.metrics.scoring import Score
 from jasco.protocol.clips import Item
 from jasco.protocol.responses import Failure
@@ -50,6 +51,7 @@ def figure_rows(report: Report) -> Iterator[DataRow]:
                     f"mean_of_instruction_{column.heading}": column.value(score).value
                     for column in by_prompt(instructions)
                 },
+                **_corrected(figures.corrected),
                 "data": report.data.name,
                 "clips": report.data.clips,
                 "protocol": report.protocol,
@@ -66,6 +68,14 @@ def _figures(score: Score) -> DataRow:
             row |= figure_cells(column.key, value)
         elif column.key:
             row[column.key] = value
+    return row
+
+
+def _corrected(corrected: Corrected | None) -> DataRow:
+    row: DataRow = {}
+    for name, figure in vars(corrected).items() if corrected else ():
+        row |= figure_cells(f"corrected_{name}", figure.estimate)
+        row[f"corrected_{name}_clips"] = figure.clips
     return row
 
 
