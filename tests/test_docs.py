@@ -18,8 +18,12 @@ from jasco.cli.main import main
 from jasco.evaluation.distributed.executors import open_executor
 from jasco.evaluation.distributed.sweep_plan import OPTION_KEYS, PLAN_KEYS, read_plan
 from jasco.judges.panel import open_judges
+from jasco.reports.report import ModelReport
 from jasco.runs.reader import RunReader
+from jasco.runs.results import AnswerLabels
 from jasco.runs.writer import RunWriter
+from made_results import results
+from matrices import random_matrix
 from places import ROOT
 
 NOTEBOOKS = [*(ROOT / "docs").glob("*.ipynb")]
@@ -174,6 +178,14 @@ def test_every_field_of_the_json_is_documented(jasco: Jasco, data: Path, tmp_pat
         assert names <= documented, names - documented
     in_run = set(re.findall(r"`(\w+)`", text_of(ROOT / "docs" / "run-store.md")))
     assert set(preflight) <= in_run
+
+
+def test_every_field_of_corrected_figures_is_documented() -> None:
+    labels = AnswerLabels(random_matrix(2).gated()[None].astype(float), 320, 320, "a" * 64)
+    model = ModelReport.of(results("model", random_matrix(1), labels=labels)).to_json()
+    fields = names_in({name: model[name] for name in ("labels", "corrected")})
+    documented = set(re.findall(r"`(\w+)`", text_of(ROOT / "docs" / "output.md")))
+    assert {name.removesuffix("_ci") for name in fields} <= documented
 
 
 def test_every_field_of_the_json_of_a_sweep_is_documented(jasco: Jasco, tmp_path: Path) -> None:

@@ -11,7 +11,10 @@ import jasco
 from audible import answer
 from figures import figures_of
 from jasco.data.dataset import read_data_set
+from jasco.protocol.clips import Clip
 from jasco.protocol.responses import Failure
+from judged_files import write_judged_file
+from labelled_files import Label, write_gold
 from runs import verdict, write_run
 from synthetic import make_data
 
@@ -127,3 +130,98 @@ def test_scores_move_between_processes(data: Path, tmp_path: Path) -> None:
     assert hash(copied) == hash(scores)
     assert copied.items_to_pandas().equals(scores.items_to_pandas())
     assert len({scores, copied, jasco.evaluate(answer, data=data, judges=[], limit=2)}) == 2
+
+
+# --- figures corrected with labels ---
+
+
+def labelled_run(folder: Path, clips: int = 12, credit: int = 2) -> tuple[Path, list[Label]]:
+    """Write a run whose judge gives every answer credit, and labels of half of the clips."""
+    data = read_data_set(make_data(folder / "labelled", clips))
+    run = write_run(
+        folder / "run",
+        data,
+        lambda clip, number: f"answer {clip}-{number}",
+        {"lenient": lambda *_: verdict(credit, "Both")},
+    )
+    labels = [
+        (clip, number, f"answer {place}-{number}", place % 2)
+        for place, clip in enumerate(data.clips[: clips // 2])
+        for number in range(1, 9)
+    ]
+    return run, labels
+
+
+def test_figures_are_corrected_with_labels(tmp_path: Path) -> None:
+    run, labels = labelled_run(tmp_path)
+    others = [(clip, number, "another answer", 2) for clip, number, _, _ in labels[:5]]
+    gold = write_gold(tmp_path / "gold.csv", labels + others)
+    scores = jasco.score(run, gold=gold)
+    assert scores.corrected
+    corrected = scores.corrected.best_mean
+    assert (scores.best_mean.value, corrected.estimate.value) == (2, 0.5)
+    assert (corrected.bias, corrected.clips) == (1.5, 6)
+    assert corrected.estimate.interval
+    frame = scores.to_pandas()
+    assert frame["corrected_best_mean"].tolist() == [0.5, 0.5]
+    assert frame["corrected_mean_clips"].tolist() == [6, 6]
+    assert figures_of(scores)["labels"]["rows_used"] == 48
+    # Everything else is as without labels.
+    plain = jasco.score(run)
+    assert plain.corrected is None
+    figures = figures_of(scores)
+    added = [figures, figures["judges"]["openai/lenient"]]
+    for part in added:
+        part.pop("corrected")
+    figures.pop("labels")
+    assert figures == figures_of(plain)
+    assert scores.signature == plain.signature
+
+
+def test_judged_files_are_corrected_too(tmp_path: Path) -> None:
+    clips = tuple(Clip(str(n), "rain", "run", "a", "b", "c", "d") for n in range(6))
+    judged = write_judged_file(tmp_path / "judged.csv", clips=clips)
+    labels = [(clip, number, "an answer", 1) for clip in clips for number in range(1, 9)]
+    scores = jasco.score(judged, gold=write_gold(tmp_path / "gold.csv", labels))
+    assert scores.corrected
+    assert scores.corrected.mean.estimate.value == 1
+
+
+def test_one_file_of_labels_serves_several_models(tmp_path: Path) -> None:
+    run, labels = labelled_run(tmp_path / "a")
+    other, _ = labelled_run(tmp_path / "b", credit=1)
+    unlabelled = write_run(
+        tmp_path / "c",
+        read_data_set(tmp_path / "a" / "labelled"),
+        lambda *_: "something else",
+        {"lenient": lambda *_: verdict(2, "Both")},
+        model="unlabelled",
+    )
+    gold = write_gold(tmp_path / "gold.csv", labels)
+    models = list(jasco.score([run, other, unlabelled], gold=gold))
+    corrected = [model.corrected.mean for model in models if model.corrected]
+    assert [figure.estimate.value for figure in corrected] == [0.5, 0.5, None]
+    assert [figure.clips for figure in corrected] == [6, 6, 0]
+
+
+def test_labels_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
+    run, labels = labelled_run(tmp_path)
+    others = [(clip, number, "another answer", 2) for clip, number, _, _ in labels]
+    gold = write_gold(tmp_path / "others.csv", others)
+    with pytest.raises(jasco.InputError, match=r"others\.csv: no row labels an answer of"):
+        jasco.score(run, gold=gold)
+    with pytest.raises(jasco.InputError, match=r"gold= cannot correct .* compat=True"):
+        jasco.score(run, gold=write_gold(tmp_path / "gold.csv", labels), compat=True)
+    jasco.evaluate(
+        answer,
+        data=tmp_path / "labelled",
+        judges=["offline"],
+        run=tmp_path / "custom",
+        limit=1,
+        instructions=["What do they do?"],
+        preflight=False,
+    )
+    with pytest.raises(jasco.InputError, match="custom instructions"):
+        jasco.score(tmp_path / "custom", gold=tmp_path / "gold.csv")
+    with pytest.raises(jasco.InputError, match="gold must be"):
+        jasco.score(run, gold=7)  # type: ignore[arg-type]

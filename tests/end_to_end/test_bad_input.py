@@ -14,6 +14,8 @@ import pytest
 import soundfile
 
 from command import Jasco, error_line
+from jasco.data.dataset import read_data_set
+from labelled_files import write_gold
 from prompts import INSTRUCTIONS
 from synthetic import make_data, read_annotations, tone, write_wav
 
@@ -540,6 +542,20 @@ def the_file_of_a_run_for_a_run(workspace: Workspace) -> Sequence[object]:
 def labels_that_are_not_there(workspace: Workspace) -> Sequence[object]:
     (workspace.folder / "gold.csv").touch()
     return ["exam", "offline", "--data", workspace.data, "--gold", workspace.folder / "gol.csv"]
+
+
+@case(2, "gold.csv, row 1", "rating", "'3'")
+def an_invalid_label(workspace: Workspace) -> Sequence[object]:
+    [clip, *_] = read_data_set(workspace.data).clips
+    gold = write_gold(workspace.folder / "gold.csv", [(clip, 1, "an answer", 3)])
+    return ["score", workspace.judged_csv(), "--gold", gold]
+
+
+@case(2, "gold.csv", "no row labels an answer")
+def labels_of_other_answers(workspace: Workspace) -> Sequence[object]:
+    [clip, *_] = read_data_set(workspace.data).clips
+    gold = write_gold(workspace.folder / "gold.csv", [(clip, 1, "another answer", 2)])
+    return ["score", workspace.judged_csv(), "--gold", gold]
 
 
 @case(2, "mimi", "no such folder", "did you mean mini?")

@@ -24,6 +24,16 @@ def test_a_sample_is_random_but_the_same_for_everyone() -> None:
     assert {number for _, number in sample} == set(range(1, 9))
 
 
+def test_clips_are_random_and_complete_but_the_same_for_everyone() -> None:
+    order = Selection.CLIPS.of(JudgedItems(CLIPS, ANSWERS, {}))
+    clips = [order[start][0] for start in range(0, len(order), 8)]
+    assert order == [(clip, number) for clip in clips for number in range(1, 9)]
+    assert len(set(clips)) == len(CLIPS)
+    assert clips != [clip.id for clip in CLIPS]
+    begun = replace(JudgedItems(CLIPS, ANSWERS, {}), clips=CLIPS[:9])
+    assert Selection.CLIPS.of(begun) == [key for key in order if int(key[0]) < 9]
+
+
 def test_the_order_of_a_sample_is_kept_while_a_run_grows() -> None:
     whole = JudgedItems(CLIPS, ANSWERS, {})
     begun = replace(whole, answers={key: text for key, text in ANSWERS.items() if int(key[0]) < 9})

@@ -25,6 +25,8 @@ class Selection(StrEnum):
     """Those on which judges differ, the largest difference first."""
     SAMPLE = "sample"
     """A random sample, which is the same for all annotators."""
+    CLIPS = "clips"
+    """All answers, clip by clip, in a random order that is the same for all annotators."""
     ALL = "all"
     """All answers, in the order of the run."""
 
@@ -45,12 +47,16 @@ class Selection(StrEnum):
         ]
         if self is Selection.SAMPLE:  # the order does not change while the run grows
             found = sorted(found)[:SAMPLE]
+        elif self is Selection.CLIPS:
+            hashes = {clip.id: clip.sha256 for clip in items.clips}
+            found.sort(key=lambda entry: hashes[entry[1][0]])
         return [key for _, key in found]
 
 
 _LABELS = {
     Selection.DIFFERING: "Judges differ",
     Selection.SAMPLE: "Random sample",
+    Selection.CLIPS: "Random clips",
     Selection.ALL: "All answers",
 }
 
