@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
+from jasco.metrics import bootstrap
 from jasco.metrics.bootstrap import NO_ESTIMATE
 from jasco.metrics.corrected import CorrectedFigure, correct, corrected_mean
 from jasco.metrics.verdict_matrix import VerdictMatrix
@@ -99,6 +100,16 @@ def test_equal_labels_say_little_about_the_other_clips() -> None:
         # The exact interval of Clopper and Pearson for 10 equal labels.
         assert high - low == pytest.approx(2 * (1 - 0.025**0.1), abs=0.03)
         assert score in (low, high)
+
+
+def test_clips_without_labels_are_summed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    predicted = np.tile(JUDGE, 50)
+    labels = first(np.zeros(2000), 20)
+    exact = corrected_mean(predicted, labels)
+    monkeypatch.setattr(bootstrap, "BLOCKS", 500)
+    in_blocks = corrected_mean(predicted, labels)
+    assert interval_of(in_blocks) == pytest.approx(interval_of(exact), abs=0.01)
+    assert in_blocks.estimate.value == exact.estimate.value
 
 
 scores = arrays(float, 12, elements=st.sampled_from([0.0, 0.5, 1, 1.5, 2]))

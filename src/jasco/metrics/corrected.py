@@ -47,8 +47,10 @@ from jasco.metrics.bootstrap import (
     NO_ESTIMATE,
     RESAMPLES,
     TAIL,
+    Clips,
     Estimate,
     differing,
+    in_blocks,
     student_quantile,
     weighted_sums,
 )
@@ -209,11 +211,15 @@ def _bounded_interval(
     resamples: int,
 ) -> tuple[float, float]:
     """Compute the interval with a hypothetical clip, which makes no assumption but the bounds."""
-    columns = np.zeros((len(predicted), 4))
-    columns[:, 0] = weight * predicted
-    columns[labelled, 1] = rectifier
-    columns[:, 2] = 1
-    columns[labelled, 3] = 1
+    scores = weight * predicted[~labelled]
+
+    def contributions(kept: Clips) -> Array:
+        one, none = np.ones(len(kept)), np.zeros(len(kept))
+        return np.column_stack([scores[kept], none, one, none])
+
+    one = np.ones(len(rectifier))
+    of_labelled = np.column_stack([weight * predicted[labelled], rectifier, one, one])
+    columns = np.vstack([of_labelled, in_blocks(len(scores), contributions)])
     sums, added = weighted_sums(columns, resamples)
     all_clips, labelled_clips = sums[:, 2] + added, sums[:, 3] + added
     ends = []
