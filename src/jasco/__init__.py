@@ -30,7 +30,7 @@ if sys.argv[:1] == ["-m"] and {"jasco", "-mjasco"} & {*sys.orig_argv} and not sy
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from jasco.api.comparisons import Comparisons, compare
-    from jasco.api.data import StemReport, load_dataset, make_stems, write_template
+    from jasco.api.data import StemReport, export_dataset, load_dataset, make_stems, write_template
     from jasco.api.evaluation import evaluate, judge, respond
     from jasco.api.exams import ExamReport, exam
     from jasco.api.interventions import reliance, reliance_items
@@ -78,6 +78,7 @@ __all__ = [
     "compare",
     "evaluate",
     "exam",
+    "export_dataset",
     "judge",
     "list_runs",
     "load_dataset",
@@ -98,7 +99,7 @@ __all__ = [
 ]
 _EXPORTS = {
     "api.comparisons": ["Comparisons", "compare"],
-    "api.data": ["StemReport", "load_dataset", "make_stems", "write_template"],
+    "api.data": ["StemReport", "export_dataset", "load_dataset", "make_stems", "write_template"],
     "api.evaluation": ["evaluate", "judge", "respond"],
     "api.exams": ["ExamReport", "exam"],
     "api.interventions": ["reliance", "reliance_items"],

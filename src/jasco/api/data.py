@@ -1,16 +1,20 @@
-"""Loading of data sets, CSV templates for answers, and stems."""
+"""Loading and export of data sets, CSV templates for answers, and stems."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from jasco.api import arguments, conversions
 from jasco.api.messages import Notify, log_message, named_as_in_python
 from jasco.data import responses_csv
 from jasco.data.audio import read_file
-from jasco.data.csv_files import write_table
+from jasco.data.audio_folder import write_audio_folder
+from jasco.data.croissant import to_croissant
+from jasco.data.csv_files import whole_file, write_table
 from jasco.data.dataset import DataSet
+from jasco.errors import IncompleteError, InputError
 from jasco.interventions.estimation import CheckedStems, check_existing_stems, estimate_stems
 from jasco.interventions.stems import default_folder
 from jasco.reports.stems import render_stems, summarise_stems
@@ -86,6 +90,75 @@ def write_template(data: str | Path | DataSet, output: str | Path) -> None:
     frames = {id_: read_file(path).frames for id_, path in paths.items() if path}
     rows = responses_csv.template_rows(data, frames)
     write_table(Path(output), responses_csv.COLUMNS, rows)
+
+
+ExportFormat = Literal["croissant", "audiofolder"]
+EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
+"""The formats of exported data sets."""
+
+
+@named_as_in_python()
+def export_dataset(
+    data: str | Path | DataSet,
+    output: str | Path,
+    *,
+    format: ExportFormat,  # noqa: A002
+) -> None:
+    """Write a data set in a format of other libraries: as metadata, or as a copy with audio.
+
+    Nothing is overwritten. Licence, citation and known issues are stated as far as they are known;
+    those of your own data set are not, so add them before you publish it.
+
+    Parameters
+    ----------
+    data : str, Path or DataSet
+        A data set, as in :func:`jasco.evaluate`.
+    output : str or Path
+        The file or folder to write. A file of metadata belongs into the folder of the data set:
+        the paths in it are relative to that folder. Those of the published data set are addresses.
+    format : str
+        ``"croissant"``: a file of metadata, with the SHA-256 of all files, without audio.
+        ``"audiofolder"``: a folder with the audio, annotations and a card, as
+        ``datasets.load_dataset("audiofolder", data_dir=...)`` reads it.
+
+    Raises
+    ------
+    InputError
+        The data set is not found, the audio file of a clip is missing or cannot be read, or the
+        output already exists.
+    IncompleteError
+        The output cannot be written.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> import jasco
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     jasco.export_dataset("mini", f"{folder}/mini", format="audiofolder")
+    ...     metadata = Path(folder, "mini", "test", "metadata.jsonl").read_text()
+    >>> json.loads(metadata.splitlines()[0])["sound"]
+    'Siren wailing'
+    """
+    arguments.check("output", output, arguments.is_path(output), "a file or folder to write")
+    arguments.check("format", format, format in EXPORT_FORMATS, " or ".join(EXPORT_FORMATS))
+    export(conversions.as_data(data, log_message), Path(output), format)
+
+
+def export(data: DataSet, path: Path, form: ExportFormat) -> None:
+    """Write a data set in a format of other libraries, as :func:`export_dataset`."""
+    is_folder = form == "audiofolder"
+    if path.exists() and not (is_folder and path.is_dir() and not any(path.iterdir())):
+        raise InputError(f"{path}: already exists; remove it, or use a different -o")
+    if not is_folder:
+        text = json.dumps(to_croissant(data), indent=2, ensure_ascii=False)
+        with whole_file(path) as file:
+            file.write(f"{text}\n")
+        return
+    try:
+        write_audio_folder(data, path)
+    except OSError as error:
+        raise IncompleteError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 @dataclass(frozen=True, repr=False)

@@ -26,8 +26,9 @@ _IN_MESSAGES = re.compile(
     r"|(?P<command>: jasco [a-z]+[^;]*)"
     r"|^--judge (?P<judge>.+?)(?=: )"
     r"|(?<![\w-])(?P<output>-o)(?: (?=[A-Z])|(?![\w-]))"
-    r"|(?<![\w-])--(?P<name>concurrency|conditions|data|draws|format|gold|instructions|limit"
-    r"|name|on|protocol|run|samples|shards?|stems|(?:max|price)-[a-z]+)"
+    r"|(?<![\w-])--(?P<name>concurrency|conditions|data|draws|evaluator|format|gold|hub-task"
+    r"|instructions|limit|model-id|name|on|protocol|relationship|run|samples|shards?|source-url"
+    r"|stems|(?:max|price)-[a-z]+)"
     r"(?:(?P<colon>:)| (?P<value>v?\d+)\b|(?![\w-]))"
     r"|(?<![\w-])(?P<flag>--[a-z][a-z-]*)(?![\w-])"
 )

@@ -1,6 +1,7 @@
 """Reports (a page, tables for a paper, data for other programs), and the local app."""
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -10,18 +11,22 @@ from jasco.api.messages import Notify, log_message, named_as_in_python
 from jasco.api.scores import notify_missing
 from jasco.backends.optional_imports import import_optional
 from jasco.data.csv_files import whole_file
-from jasco.errors import InputError
+from jasco.errors import InputError, count
 from jasco.reports.comparison import summarise_report
+from jasco.reports.eee import to_record
 from jasco.reports.exports import export
+from jasco.reports.hub_results import to_hub_results
+from jasco.reports.publication import Evaluation, Publication, Relationship
 from jasco.reports.reliance_report import reliance_if_measured
 from jasco.reports.report import by_data_set
 from jasco.runs.targets import check_targets, files_of_model, results_of
 
-Format = Literal["html", "markdown", "latex", "csv", "json"]
+Format = Literal["html", "markdown", "latex", "csv", "json", "hf", "eee"]
 FORMATS: dict[Format, str] = {
     "html": ".html", "markdown": ".md", "latex": ".tex", "csv": ".csv", "json": ".json",
+    "hf": ".yaml", "eee": "",
 }  # fmt: skip
-"""The formats of reports and their file extensions."""
+"""The formats of reports and their file extensions; ``eee`` is a folder."""
 
 
 @named_as_in_python()
@@ -32,8 +37,13 @@ def report(
     format: Format | None = None,  # noqa: A002
     judges: Sequence[str] = (),
     audio: bool = True,
+    model_id: str | None = None,
+    evaluator: str | None = None,
+    relationship: Relationship | None = None,
+    source_url: str | None = None,
+    hub_task: str | None = None,
 ) -> str:
-    """Write a report to a file, or return its text: a page, tables for a paper, or data.
+    """Write a report to a file, or return its text: a page, tables, data, or a published result.
 
     Parameters
     ----------
@@ -43,14 +53,26 @@ def report(
         a single data set. Markdown and LaTeX include the tables of modality reliance of runs with
         conditions.
     output : str, Path or None
-        The file to write; None returns the text. The page requires a file.
+        The file to write; None returns the text. The page requires a file, and ``"eee"`` a folder.
     format : str or None
-        ``"html"``, ``"markdown"``, ``"latex"``, ``"csv"`` or ``"json"``; None selects it by the
-        extension of ``output``.
+        ``"html"``, ``"markdown"``, ``"latex"``, ``"csv"`` or ``"json"``; ``"eee"`` for Every Eval
+        Ever, or ``"hf"`` for ``.eval_results`` on the Hugging Face Hub, each of one model; None
+        selects it by the extension of ``output`` (``.yaml``: ``"hf"``).
     judges : sequence of str
         The judges whose verdicts are used; all judges if empty.
     audio : bool
         Whether the page includes the audio of the clips.
+    model_id : str or None
+        ``"ORG/NAME"`` of the model on the Hub. Required by ``"eee"``.
+    evaluator : str or None
+        The organisation that evaluated the model. Required by ``"eee"``; optional for ``"hf"``.
+    relationship : str or None
+        Its relationship to the developer of the model: ``"first_party"``, ``"third_party"``,
+        ``"collaborative"`` or ``"other"``. Required by ``"eee"``.
+    source_url : str or None
+        An address with more about the evaluation; optional for ``"eee"`` and ``"hf"``.
+    hub_task : str or None
+        ``"ORG/DATASET/TASK"``: a benchmark on the Hub and its task. Required by ``"hf"``.
 
     Returns
     -------
@@ -60,7 +82,9 @@ def report(
     Raises
     ------
     InputError
-        The format is unknown, the output cannot be written, or a target cannot be read.
+        The format is unknown, the output cannot be written, a target cannot be read, or an argument
+        is missing for the format or not used by it. With ``"hf"``: the figures are those of a
+        proxy, incomplete, or about a part of the data set.
 
     Examples
     --------
@@ -88,6 +112,7 @@ def report(
         form=format,
         judges=arguments.as_names("judges", judges),
         audio=arguments.as_boolean("audio", audio),
+        publication=Publication(model_id, evaluator, relationship, source_url, hub_task),
         notify=log_message,
     )
 
@@ -99,12 +124,17 @@ def write_report(
     form: str | None,
     judges: Sequence[str],
     audio: bool,
+    publication: Publication,
     notify: Notify,
 ) -> str:
     """Write a report to a file, or return its text; parameters as in :func:`report`."""
+    form = form or (_format_of(output) if output else "html")
+    publication.check(form)
+    if form == "eee":
+        _write_record(targets, output, judges, publication, notify)
+        return ""
     if output:
         check_output(output, targets)
-    form = form or (_format_of(output) if output else "html")
     if form == "html":
         if not output:
             raise InputError(
@@ -113,6 +143,8 @@ def write_report(
         text = _page(targets, judges, audio, notify)
     elif not audio:
         raise InputError(f"--audio applies to the page only, not to --format {form}; remove it")
+    elif form == "hf":
+        text = to_hub_results(_evaluation(targets, judges, form), publication)
     else:
         models = results_of(targets, judges=judges)
         reports = [summarise_report(results) for results in by_data_set(models)]
@@ -131,12 +163,44 @@ def write_report(
     return ""
 
 
+def _evaluation(targets: Sequence[Path], judges: Sequence[str], form: str) -> Evaluation:
+    if len(targets) != 1:
+        raise InputError(
+            f"--format {form} is about one model, and {len(targets)} are given; give one run"
+        )
+    check_targets(targets)
+    return Evaluation.read(targets[0], judges)
+
+
+def _write_record(
+    targets: Sequence[Path],
+    folder: Path | None,
+    judges: Sequence[str],
+    publication: Publication,
+    notify: Notify,
+) -> None:
+    """Write the files of a record for Every Eval Ever into a folder."""
+    if folder is None:
+        raise InputError("--format eee writes several files; give -o FOLDER")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: not a folder; use a different -o")
+    evaluation = _evaluation(targets, judges, "eee")
+    record = to_record(evaluation, publication, int(time.time()))
+    for name, content in record.files.items():
+        with whole_file(folder / name) as file:
+            file.write(content)
+    notify(f"{folder / record.folder}: a record with {count(record.lines, 'sample')}")
+    if record.left_out:
+        notify(f"{count(record.left_out, 'verdict')} missing or unreadable: without a sample")
+    notify_missing([evaluation.report], notify)
+
+
 def _format_of(output: Path) -> str:
-    for form, suffix in FORMATS.items():
-        if output.suffix.lower() == suffix:
-            return form
+    suffixes = {suffix: form for form, suffix in FORMATS.items() if suffix}
+    if form := suffixes.get(output.suffix.lower()):
+        return form
     raise InputError(
-        f"{output}: unknown extension (expected {', '.join(FORMATS.values())}); or give --format"
+        f"{output}: unknown extension (expected {', '.join(suffixes)}); or give --format"
     )
 
 

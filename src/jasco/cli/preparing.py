@@ -1,4 +1,4 @@
-"""The commands ``data fetch``, ``verify``, ``template`` and ``stems``, and ``convert``."""
+"""The commands ``data fetch``, ``verify``, ``template``, ``export`` and ``stems``; ``convert``."""
 
 from pathlib import Path
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import click
 
 from jasco.cli.groups import CommandGroup
-from jasco.cli.options import AS_JSON, DATA_HELP, PATH, flag, option
+from jasco.cli.options import AS_JSON, DATA_HELP, PATH, choice, flag, option
 from jasco.cli.output import print_result
 from jasco.errors import InputError
 from jasco.terminal import write_line
 
 data_command = CommandGroup(
     "data",
-    modules={"preparing": ["fetch", "verify", "template", "stems"]},
-    help="Download and verify data sets, write CSV templates, and estimate or check stems.",
+    modules={"preparing": ["fetch", "verify", "template", "export", "stems"]},
+    help="Download, verify and export data sets, write CSV templates, and estimate or check stems.",
 )
 
 
@@ -47,6 +47,36 @@ def template_command(data: str, output: Path) -> None:
 
     write_template(find_data(data, write_line), output)
     write_line(f"{output}: fill in the column allm_output, then see: jasco judge --help")
+
+
+@click.command("export", epilog=f"DATA: {DATA_HELP}")
+@click.argument("data", metavar="DATA")
+@option(
+    "--as",
+    "form",
+    type=choice("croissant", "audiofolder"),
+    required=True,
+    metavar="FORMAT",
+    help="croissant (metadata) or audiofolder (a copy with the audio)",
+)
+@option(
+    "-o",
+    "--output",
+    type=PATH,
+    required=True,
+    metavar="FILE|FOLDER",
+    help="file (croissant) or folder (audiofolder) to write; it must not exist",
+)
+def export_command(data: str, form: Any, output: Path) -> None:
+    """Write a data set in a format of other libraries.
+
+    Licence and known issues are stated as far as they are known.
+    """
+    from jasco.api.data import export
+    from jasco.data.sources import find_data
+
+    export(find_data(data, write_line), output, form)
+    write_line(f"{output}: check the licence before you publish it")
 
 
 @click.command("stems", epilog=f"DATA: {DATA_HELP}")

@@ -6,13 +6,28 @@ from typing import Any
 
 import click
 
-from jasco.cli.options import AS_JSON, PATH, PUBLISHED, TARGETS, choice, flag, option
+from jasco.cli.options import AS_JSON, PATH, PUBLISHED, TARGETS, choice, combined, flag, option
 from jasco.cli.output import print_result, print_scores, terminal_width
 from jasco.errors import count
 from jasco.terminal import write_line
 
-_FORMAT = choice("html", "markdown", "latex", "csv", "json")
-_FORMAT_HELP = "html, markdown, latex, csv or json (default: by the extension of FILE)"
+_FORMAT = choice("html", "markdown", "latex", "csv", "json", "eee", "hf")
+_FORMAT_HELP = (
+    "html, markdown, latex, csv or json; to publish one model: eee (Every Eval Ever) or hf "
+    "(.eval_results on the Hugging Face Hub); default: by the extension of FILE"
+)
+_PUBLICATION = combined(
+    option("--model-id", metavar="ORG/NAME", help="eee: the model on the Hugging Face Hub"),
+    option("--evaluator", metavar="NAME", help="eee, hf: the organisation that evaluated"),
+    option(
+        "--relationship",
+        metavar="KIND",
+        help="eee: of the evaluator to the developer of the model: first_party, third_party, "
+        "collaborative or other",
+    ),
+    option("--source-url", metavar="URL", help="eee, hf: address with more about the evaluation"),
+    option("--hub-task", metavar="ORG/DATASET/TASK", help="hf: the benchmark and its task"),
+)
 _JUDGES = option(
     "--judge",
     "judges",
@@ -77,7 +92,7 @@ def compare_command(targets: tuple[Path, ...], as_json: bool, **settings: Any) -
     "--output",
     type=PATH,
     metavar="FILE",
-    help="file to write; its extension selects the format",
+    help="file to write; its extension selects the format. With --format eee: a folder",
 )
 @option("--format", "form", type=_FORMAT, help=_FORMAT_HELP)
 @option(
@@ -87,14 +102,31 @@ def compare_command(targets: tuple[Path, ...], as_json: bool, **settings: Any) -
     help="audio in the page: embed or none",
 )
 @_JUDGES
-def report_command(form: str | None, audio: str, **settings: Any) -> None:
-    """Write a page, tables for a paper, or data files.
+@_PUBLICATION
+def report_command(
+    targets: tuple[Path, ...],
+    output: Path | None,
+    form: str | None,
+    audio: str,
+    judges: tuple[str, ...],
+    **publication: Any,
+) -> None:
+    """Write a page, tables for a paper, data files, or a result to publish.
 
     Each run or judged CSV file is a model; NAME=A.csv+B.csv is one model with two judges.
     """
     from jasco.api.reports import write_report
+    from jasco.reports.publication import Publication
 
-    text = write_report(form=form, audio=audio == "embed", notify=write_line, **settings)
+    text = write_report(
+        targets,
+        output,
+        form=form,
+        judges=judges,
+        audio=audio == "embed",
+        publication=Publication(**publication),
+        notify=write_line,
+    )
     if text and form == "json":
         print_result(json.loads(text))
     else:

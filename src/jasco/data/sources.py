@@ -26,7 +26,7 @@ LICENCE = (
     "not for commercial use"
 )
 _COMMIT = "e728f83c6014d97a47294ab4810a6390598f8af5"
-_SOURCE = f"https://raw.githubusercontent.com/BenoitWang/What_Are_They_Doing/{_COMMIT}/"
+PUBLISHED_FILES = f"https://raw.githubusercontent.com/BenoitWang/What_Are_They_Doing/{_COMMIT}/"
 _SIZE = 19_194_005  # bytes of all files
 _SOURCE_VARIABLE = "JASCO_WATD_URL"
 """Environment variable that names a mirror of the published repository."""
@@ -73,7 +73,7 @@ def fetch(folder: Path | None, notify: Callable[[str], None]) -> Path:
         The source cannot be reached, or its files differ from the published ones.
     """
     folder = folder or cache_folder() / PUBLISHED
-    source = os.environ.get(_SOURCE_VARIABLE, _SOURCE).rstrip("/") + "/"
+    source = os.environ.get(_SOURCE_VARIABLE, PUBLISHED_FILES).rstrip("/") + "/"
     try:
         download(source, published_files(), folder, title=PUBLISHED, size=_SIZE)
     except DownloadError as error:
