@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-slow check docs clean
+.PHONY: demo test test-fast test-slow check docs validators clean
 
 # A complete evaluation on a bare machine. If it is interrupted, the same command continues.
 demo: $(VENV)/demo
@@ -62,10 +62,24 @@ $(VENV)/torch: $(VENV)/installed
 	$(BIN)/pip install --quiet --editable '.[native,ray,slurm,transformers]' accelerate
 	touch $@
 
+# The packages of those who receive published results and data sets (tests/end_to_end/test_validators.py).
+# They need Python 3.12 or newer; uv installs them several times as fast as pip.
+VALIDATORS ?= .venv-validators
+PACKAGES := 'datasets>=5' 'every-eval-ever>=0.3' 'huggingface_hub>=1' 'mlcroissant>=1.1'
+
+validators: $(VALIDATORS)/validators
+
+$(VALIDATORS)/validators: Makefile
+	$(PYTHON) -m venv $(VALIDATORS)
+	$(VALIDATORS)/bin/pip install --quiet uv
+	$(VALIDATORS)/bin/uv pip install --quiet --python $(VALIDATORS)/bin/python $(PACKAGES) \
+	  || $(VALIDATORS)/bin/pip install --quiet $(PACKAGES)
+	touch $@
+
 $(VENV)/demo: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --editable '.[cascade,viewer]'
 	touch $@
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VALIDATORS)

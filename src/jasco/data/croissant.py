@@ -79,7 +79,8 @@ def to_croissant(data: DataSet) -> dict[str, Any]:
         "distribution": [
             {
                 "@type": "cr:FileObject",
-                "@id": _TABLE if path == table else path.name,
+                # Names of files may contain spaces, and ids may not.
+                "@id": f"audio-{place}" if place else _TABLE,
                 "name": path.name,
                 "description": description,
                 "contentUrl": _address(ANNOTATIONS.with_name(path.name).as_posix(), base),
@@ -87,7 +88,7 @@ def to_croissant(data: DataSet) -> dict[str, Any]:
                 "encodingFormat": form,
                 "sha256": sha256,
             }
-            for path, form, sha256, description in files
+            for place, (path, form, sha256, description) in enumerate(files)
         ],
         "recordSet": [_record_set()],
     }

@@ -105,9 +105,11 @@ def _is_valid(name: str, value: object) -> bool:
         return value in RELATIONSHIPS
     if name == "source_url":
         return _is_url(value)
-    parts = 2 if name == "model_id" else 3
-    is_path = re.fullmatch("/".join([_NAME] * parts), value, re.ASCII)
-    return bool(is_path) and ".." not in value and "data" not in value.split("/")[:2]
+    parts = value.split("/")
+    if name == "model_id" and "data" in parts:  # the name of a folder above it in records
+        return False
+    is_right = len(parts) == (2 if name == "model_id" else 3) and ".." not in value
+    return is_right and all(re.fullmatch(_NAME, part, re.ASCII) for part in parts)
 
 
 def _is_url(text: str) -> bool:
