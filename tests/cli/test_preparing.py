@@ -1,4 +1,4 @@
-"""The command ``data stems``."""
+"""The commands ``data stems`` and ``data export``."""
 
 import importlib.util
 import json
@@ -59,3 +59,24 @@ def test_it_prints_the_gates_and_keeps_the_stems(jasco: Jasco, tmp_path: Path) -
     printed = json.loads(result.stdout)
     assert printed["kept"] == 1
     assert printed["passed"] + len(printed["failures"]) == 1
+
+
+def test_an_export_is_written_once(jasco: Jasco, data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "metadata.json"
+    command = ("data", "export", data, "--as", "croissant", "-o", output)
+    result = jasco(*command)
+    assert (result.status, result.stdout) == (0, "")
+    content = output.read_bytes()
+    assert json.loads(content)["@type"] == "sc:Dataset"
+    result = jasco(*command)
+    assert result.status == 2
+    assert "use a different -o" in error_line(result)
+    assert output.read_bytes() == content
+
+    result = jasco("data", "export", data, "--as", "audio-folder", "-o", tmp_path / "x")
+    assert result.status == 2
+    assert "did you mean audiofolder?" in error_line(result)
+    (tmp_path / "file").write_text("x")
+    result = jasco("data", "export", data, "--as", "audiofolder", "-o", tmp_path / "file" / "x")
+    assert result.status == 4
+    error_line(result)

@@ -106,8 +106,8 @@ def export_dataset(
 ) -> None:
     """Write a data set in a format of other libraries: as metadata, or as a copy with audio.
 
-    Nothing is overwritten. Licence, citation and known issues are stated as far as they are known;
-    those of your own data set are not, so add them before you publish it.
+    Nothing is overwritten. Licence, citation and known issues are stated if known; those of
+    your own data set are not, so add them before you publish it.
 
     Parameters
     ----------

@@ -130,6 +130,8 @@ def write_report(
     """Write a report to a file, or return its text; parameters as in :func:`report`."""
     form = form or (_format_of(output) if output else "html")
     publication.check(form)
+    if form != "html" and not audio:
+        raise InputError(f"--audio applies to the page only, not to --format {form}; remove it")
     if form == "eee":
         _write_record(targets, output, judges, publication, notify)
         return ""
@@ -141,8 +143,6 @@ def write_report(
                 "the page requires a file; give -o PAGE.html, or --format to print another format"
             )
         text = _page(targets, judges, audio, notify)
-    elif not audio:
-        raise InputError(f"--audio applies to the page only, not to --format {form}; remove it")
     elif form == "hf":
         text = to_hub_results(_evaluation(targets, judges, form), publication)
     else:
@@ -190,6 +190,8 @@ def _write_record(
         with whole_file(folder / name) as file:
             file.write(content)
     notify(f"{folder / record.folder}: a record with {count(record.lines, 'sample')}")
+    if evaluation.model.proxy:
+        notify("its figures are those of a proxy, as the record states; do not publish them")
     if record.left_out:
         notify(f"{count(record.left_out, 'verdict')} missing or unreadable: without a sample")
     notify_missing([evaluation.report], notify)

@@ -70,13 +70,13 @@ def template_command(data: str, output: Path) -> None:
 def export_command(data: str, form: Any, output: Path) -> None:
     """Write a data set in a format of other libraries.
 
-    Licence and known issues are stated as far as they are known.
+    The licence of your own data set is not known: add it before you publish the output.
     """
     from jasco.api.data import export
     from jasco.data.sources import find_data
 
     export(find_data(data, write_line), output, form)
-    write_line(f"{output}: check the licence before you publish it")
+    write_line(f"{output}: written; check the licence before you publish it")
 
 
 @click.command("stems", epilog=f"DATA: {DATA_HELP}")

@@ -1,4 +1,4 @@
-"""The evaluation of a model as it is published, and what is stated in addition to its figures."""
+"""The evaluation of a model for publication, and what is stated in addition to its figures."""
 
 import re
 from collections.abc import Sequence
@@ -124,7 +124,7 @@ def _is_url(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The evaluation of one model, as it is published.
+    """The evaluation of one model, for publication.
 
     Attributes
     ----------
