@@ -63,16 +63,26 @@ def test_the_headline_has_its_interval_its_clips_and_its_judge(
     assert judge["temperature"] == 0
     assert "{prediction}" in config["llm_scoring"]["input_prompt"]
     assert score["details"] | {"clips": "3", "complete": "true"} == score["details"]
-    scores = jasco.score(run)["csv/model"]
-    [best_mean] = [scores.best_mean]
-    if best_mean.interval:
-        interval = score["uncertainty"]["confidence_interval"]
-        assert (interval["lower"], interval["upper"]) == best_mean.interval
+    assert score["details"]["whole_data_set"] == "true"
     assert record["eval_library"]["additional_details"]["signature"].startswith("jasco:")
     assert record["source_metadata"]["additional_details"] == {"url": "https://example.org/logs"}
     assert {each["evaluation_result_id"] for each in samples} == {"mean"}
     assert len(samples) == 3 * 8
     assert {each["evaluation_id"] for each in samples} == {record["evaluation_id"]}
+
+
+def test_figures_have_their_intervals(tmp_path: Path) -> None:
+    data = find_data("mini", print)
+    judges = {"org/j": lambda clip, number: verdict((clip + number) % 3, "Both")}
+    run = write_run(tmp_path / "run", data, lambda *_: "x", judges)
+    figures = figures_of(exported(run, tmp_path / "out")[0])
+    scores = jasco.score(run)["csv/model"]
+    for name, estimate in (("best_mean", scores.best_mean), ("mean", scores.mean)):
+        details = figures[name]["score_details"]
+        interval = details["uncertainty"]["confidence_interval"]
+        assert details["score"] == estimate.value
+        assert (interval["lower"], interval["upper"]) == estimate.interval
+        assert (interval["confidence_level"], details["uncertainty"]["num_samples"]) == (0.95, 16)
 
 
 def test_each_of_several_judges_has_figures_to_which_its_samples_belong(
@@ -126,6 +136,8 @@ def test_a_proxy_is_not_described_as_a_language_model(tmp_path: Path) -> None:
     config = record["evaluation_results"][0]["metric_config"]
     assert "llm_scoring" not in config
     assert config["additional_details"]["proxy"] == "true"
+    details = record["evaluation_results"][0]["score_details"]["details"]
+    assert (details["clips"], details["whole_data_set"]) == ("1", "false")
     assert samples[0]["answer_attribution"][0]["extraction_method"] == "proxy_judge"
 
 

@@ -61,7 +61,7 @@ def test_figures_that_a_leaderboard_must_not_show_are_refused(
     refuse(tmp_path / "proxy", "proxy")
     few = {"org/j": lambda clip, _: None if clip else verdict(2, "Both")}
     refuse(write_run(tmp_path / "few", mini, lambda *_: "x", few), "incomplete")
-    refuse(write_run(tmp_path / "unjudged", mini, lambda *_: "x", {}), "no verdicts")
+    refuse(write_run(tmp_path / "unjudged", mini, lambda *_: "x", {}), "no verdicts to publish")
     limited = {"data": mini, "name": JOINT.name, "limit": 2, "preflight": False}
     jasco.evaluate(JOINT.answer, judges=[CueJudge()], run=tmp_path / "part", **limited)  # type: ignore[arg-type]
     refuse(tmp_path / "part", "part of the data set")

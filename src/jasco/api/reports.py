@@ -191,7 +191,7 @@ def _write_record(
             file.write(content)
     notify(f"{folder / record.folder}: a record with {count(record.lines, 'sample')}")
     if evaluation.model.proxy:
-        notify("its figures are those of a proxy, as the record states; do not publish them")
+        notify("it contains figures of a proxy, marked as such; do not publish them")
     if record.left_out:
         notify(f"{count(record.left_out, 'verdict')} missing or unreadable: without a sample")
     notify_missing([evaluation.report], notify)

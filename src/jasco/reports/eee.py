@@ -299,6 +299,7 @@ class _Builder:
                 "coverage": score.coverage,
                 "unreadable_rate": score.unreadable_rate,
                 "complete": score.complete,
+                "whole_data_set": self.evaluation.whole,
                 "bounds": None if score.complete else bounds,
             }
         )

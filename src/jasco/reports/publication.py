@@ -145,9 +145,17 @@ class Evaluation:
 
     @classmethod
     def read(cls, target: Path, judges: Sequence[str] = ()) -> Self:
-        """Read a run, or the judged CSV files of one model (``InputError`` if there is none)."""
+        """Read a run, or the judged CSV files of one model.
+
+        Raises
+        ------
+        InputError
+            There is no run or file, or it has no verdicts.
+        """
         [shown] = open_shown([target], judges).values()
         results, data = shown.results, shown.results.data
+        if not results.judges:
+            raise InputError(f"{target}: no verdicts to publish; see: jasco judge --help")
         summary = summarise_run(target) if target.is_dir() else None
         # The summary states the hash of the whole data set, the results that of their clips.
         whole = summary.annotations_sha256 if summary else _WHOLE.get(data.name)
@@ -173,8 +181,6 @@ class Evaluation:
 
     def _reason_against(self) -> str:
         model, results = self.model, self.model.results
-        if not results.judges:
-            return "it has no verdicts; see: jasco judge --help"
         if model.proxy:
             return "its figures are those of a proxy; use judges that are language models"
         if not model.complete:
