@@ -59,7 +59,7 @@ TORCH ?= torch==2.13.0
 
 $(VENV)/torch: $(VENV)/installed
 	$(BIN)/python -c 'import torch' 2> /dev/null || $(BIN)/pip install --quiet '$(TORCH)'
-	$(BIN)/pip install --quiet --editable '.[native,ray,slurm,transformers]' accelerate
+	$(BIN)/pip install --quiet --editable '.[inspect,native,ray,slurm,transformers]' accelerate
 	touch $@
 
 # The packages of those who receive published results and data sets (tests/end_to_end/test_validators.py).

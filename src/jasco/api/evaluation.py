@@ -21,6 +21,7 @@ from jasco.evaluation.distributed.divided_run import Division, is_divided, run_d
 from jasco.evaluation.job import Job
 from jasco.evaluation.run_job import Stop, run_job
 from jasco.judges.judge import Judge
+from jasco.models.csv_model import read_responses
 from jasco.models.model import Model
 from jasco.runs.read_csv import JUDGING_RUN
 from jasco.runs.read_run import judged_items_of_run
@@ -252,17 +253,17 @@ def judge(
     price_in: Prices = None,
     price_out: Prices = None,
 ) -> Scores:
-    """Judge the answers of a run or of a CSV file.
+    """Judge the answers of a run, of a CSV file or of a log of Inspect.
 
     Parameters
     ----------
     target : str or Path
-        The folder of a run, in which the verdicts are stored; or a CSV file with answers in the
-        column ``allm_output``.
+        The folder of a run, in which the verdicts are stored; a CSV file with answers in the
+        column ``allm_output``; or a log of Inspect (``.eval``).
     judges : str, or sequence of str or Judge
-        Specs as on the command line. A CSV file takes one judge.
+        Specs as on the command line. A CSV file or a log takes one judge.
     output : str, Path or None
-        The file to write, required for a CSV file: its columns and the verdicts.
+        The CSV file to write, required for a CSV file or a log: the answers and the verdicts.
     protocol, shard, on, concurrency, preflight, retry_final, max_calls, max_tokens, max_cost, \
 price_in, price_out
         As in :func:`evaluate`.
@@ -275,7 +276,7 @@ price_in, price_out
     Raises
     ------
     InputError
-        An argument or the CSV file is invalid, or ``output`` is missing.
+        An argument, the CSV file or the log is invalid, or ``output`` is missing.
     RunConflictError, IncompleteError
         As in :func:`evaluate`.
 
@@ -418,12 +419,12 @@ def judge_responses_csv(
     begun: Callable[[Stop], None] = lambda _: None,
     **settings: Any,
 ) -> tuple[Path, bool]:
-    """Judge the answers in a CSV file, and write its columns and the verdicts to another file.
+    """Judge the answers in a file, and write its columns and the verdicts to another file.
 
     Parameters
     ----------
     responses : pathlib.Path
-        The file, with answers in the column ``allm_output``.
+        A CSV file with answers in the column ``allm_output``, or a log of Inspect.
     output : pathlib.Path or None
         The file to write. The run with the verdicts is a folder next to it.
     judges : str, or sequence of str or Judge
@@ -445,7 +446,7 @@ def judge_responses_csv(
     Raises
     ------
     InputError
-        There is no output file, there is more than one judge, or the CSV file is invalid.
+        There is no output file, there is more than one judge, or the file is invalid.
     RunConflictError, IncompleteError
         As in :func:`jasco.evaluation.run_job.run_job`; the output file is not written.
     """
@@ -456,10 +457,10 @@ def judge_responses_csv(
     opened = conversions.as_judges(judges)
     if len(opened) != 1:
         raise InputError(
-            f"{responses}: {len(opened)} judges for a responses CSV (expected one judge); run "
+            f"{responses}: {len(opened)} judges for a file (expected one judge); run "
             "one command per judge, each with a different -o, then: jasco score JUDGED.csv..."
         )
-    file = responses_csv.read_responses_csv(responses)
+    file = read_responses(responses)
     if number := sum(text.strip().lower() == "nan" for text in file.answers().values()):
         notify(
             f"{file.path}: {count(number, 'answer')} with the text 'nan'; leave the cell empty if "
@@ -467,8 +468,16 @@ def judge_responses_csv(
         )
     if os.path.realpath(output) == os.path.realpath(responses):
         raise InputError(f"{output}: the output would overwrite the input; choose another -o")
-    run, model = output.with_suffix(JUDGING_RUN), f"csv/{responses}"
-    job = open_job(run=run, data=file.data, model=model, judges=opened, notify=notify, **settings)
+    run = output.with_suffix(JUDGING_RUN)
+    job = open_job(
+        run=run,
+        data=file.data,
+        model=f"csv/{responses}",
+        name=file.model or None,
+        judges=opened,
+        notify=notify,
+        **settings,
+    )
     try:
         complete = run_job(job, notify, begun)
     except RunConflictError as error:
@@ -484,7 +493,7 @@ def judge_responses_csv(
 def check_not_divided(responses: Path, division: Division | None) -> None:
     """Raise ``InputError`` if a responses CSV is to be judged in shards."""
     if division:
-        raise InputError(f"{responses}: --shard and --on apply to runs; omit them for a CSV file")
+        raise InputError(f"{responses}: --shard and --on apply to runs; omit them for a file")
 
 
 def check_no_output(run: Path, output: Path | None) -> None:

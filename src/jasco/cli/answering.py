@@ -23,7 +23,7 @@ _DATA = option("--data", required=True, help=options.DATA_HELP, shell_complete=c
 _JUDGE_HELP = (
     "judge as provider/name[,key=value...], see: jasco judges; may be repeated, for a panel"
 )
-_OUTPUT_HELP = "for a responses CSV: file to write, with its columns and the verdicts"
+_OUTPUT_HELP = "for a responses CSV or a log: CSV file to write, with its columns and the verdicts"
 _RUN_HELP = "folder of the run; created if missing, resumed if it exists"
 _RUNNING = options.combined(
     options.CONCURRENCY,
@@ -142,15 +142,16 @@ def respond_command(dry_run: bool, **settings: Any) -> bool:
 
 
 @click.command("judge")
-@click.argument("target", type=PATH, metavar="RUN|RESPONSES.csv")
+@click.argument("target", type=PATH, metavar="RUN|RESPONSES.csv|LOG.eval")
 @judging()
 @_RUNNING
 @_SHARDS
 @option("-o", "--output", type=PATH, metavar="JUDGED.csv", help=_OUTPUT_HELP)
 def judge_command(target: Path, output: Path | None, **settings: Any) -> bool:
-    """Judge the answers of a run or of a CSV file.
+    """Judge the answers of a run, of a CSV file or of a log of Inspect.
 
-    RUN is the folder of a run, RESPONSES.csv a file with answers in the column allm_output.
+    RUN is the folder of a run, RESPONSES.csv a file with answers in the column allm_output, and
+    LOG.eval a log of the task jasco/jasco.
     """
     from jasco.api.conversions import as_division
     from jasco.api.evaluation import check_no_output, check_not_divided, judge_responses_csv

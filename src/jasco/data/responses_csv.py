@@ -15,7 +15,7 @@ from jasco.data.csv_files import CsvTable, read_table, write_table
 from jasco.data.dataset import DataSet, clip_of_row, name_of
 from jasco.errors import InputError, invalid_value
 from jasco.metrics.compat import JudgedRow
-from jasco.protocol.clips import Clip, items_of
+from jasco.protocol.clips import Clip, Item, items_of
 from jasco.protocol.instructions import INSTRUCTIONS
 from jasco.protocol.verdicts import PROXY_MARK, Orientation, Verdict
 
@@ -50,14 +50,19 @@ def template_rows(data: DataSet, n_frames: Mapping[str, int]) -> Iterator[dict[s
     """
     for clip in data.clips:
         for item in items_of(clip):
-            yield {
-                **dict(zip(_CLIP_COLUMNS, clip.cells, strict=True)),
-                "audio": f"{{data_folder}}/dataset/v0/{clip.id}.wav",
-                "n_frames": n_frames[clip.id],
-                "prompt": item.instruction,
-                "with_speech": True,
-                "allm_output": "",
-            }
+            yield _row(item, n_frames[clip.id])
+
+
+def _row(item: Item, n_frames: int | str, answer: str = "") -> dict[str, object]:
+    clip = item.clip
+    return {
+        **dict(zip(_CLIP_COLUMNS, clip.cells, strict=True)),
+        "audio": f"{{data_folder}}/dataset/v0/{clip.id}.wav",
+        "n_frames": n_frames,
+        "prompt": item.instruction,
+        "with_speech": True,
+        "allm_output": answer,
+    }
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,15 @@ class ResponsesCsv:
         Clip id and instruction number of each row.
     clips : tuple of Clip
         The clips in the file, in order of their first row.
+    model : str
+        The name of the model, if the file states it; else empty.
     """
 
     path: Path
     table: CsvTable
     keys: list[Key]
     clips: tuple[Clip, ...]
+    model: str = ""
 
     @property
     def data(self) -> DataSet:
@@ -172,6 +180,27 @@ def read_responses_csv(path: Path) -> ResponsesCsv:
             )
         rows[key] = number
     return ResponsesCsv(path, table, list(rows), tuple(clips.values()))
+
+
+def responses_of_items(path: Path, answers: Mapping[Item, str], model: str) -> ResponsesCsv:
+    """Return answers from elsewhere as those of a responses CSV.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file that they are from.
+    answers : mapping of Item to str
+        The answers; an empty one is an item without an answer.
+    model : str
+        The name of the model; empty if it is not known.
+    """
+    rows = [
+        {name: str(cell) for name, cell in _row(item, "", answer).items()}
+        for item, answer in answers.items()
+    ]
+    keys = [(item.clip.id, item.number) for item in answers]
+    clips = dict.fromkeys(item.clip for item in answers)
+    return ResponsesCsv(path, CsvTable(COLUMNS, rows), keys, tuple(clips), model)
 
 
 def read_judged_rows(path: Path) -> tuple[list[JudgedRow], bool]:

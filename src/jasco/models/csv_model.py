@@ -1,11 +1,19 @@
-"""Existing responses, from a responses CSV."""
+"""Existing responses, from a responses CSV or a log of Inspect."""
 
 from pathlib import Path
 
+from jasco.backends.optional_imports import import_optional
 from jasco.backends.specs import Spec
 from jasco.data.audio import Audio
 from jasco.data.dataset import DataSet
-from jasco.data.responses_csv import Key, check_against, read_responses_csv
+from jasco.data.inspect_log import SUFFIX, read_log
+from jasco.data.responses_csv import (
+    Key,
+    ResponsesCsv,
+    check_against,
+    read_responses_csv,
+    responses_of_items,
+)
 from jasco.models.model import Model
 from jasco.protocol.clips import Item
 from jasco.protocol.reasoning import without_reasoning
@@ -13,7 +21,10 @@ from jasco.protocol.responses import Failure, Response
 
 
 class CsvModel(Model):
-    """The responses in a CSV. An item with an empty ``allm_output`` has no response."""
+    """The responses in a CSV or a log of Inspect.
+
+    An item with an empty ``allm_output`` has no response.
+    """
 
     NAME = "RESPONSES.csv"
     raw_name = True
@@ -27,7 +38,7 @@ class CsvModel(Model):
 
     async def prepare(self, data: DataSet) -> None:
         """Read the file and check that it matches the data."""
-        file = read_responses_csv(Path(self.spec.name))
+        file = read_responses(Path(self.spec.name))
         check_against(file, data)
         self._answers = file.answers()
 
@@ -45,3 +56,19 @@ class CsvModel(Model):
         if text is None:
             return Failure("unanswered", "no answer in the file")
         return Response(text)
+
+
+def read_responses(path: Path) -> ResponsesCsv:
+    """Read a responses CSV, or the answers in a log of Inspect (``.eval``).
+
+    Raises
+    ------
+    InputError
+        The file is invalid, or it is a log and Inspect is not installed.
+    """
+    if path.suffix != SUFFIX:
+        return read_responses_csv(path)
+    # The module adds the compression of logs to ``zipfile``.
+    import_optional("inspect_ai.log", str(path), extra="inspect")
+    log = read_log(path)
+    return responses_of_items(path, log.answers, log.model)
