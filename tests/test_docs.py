@@ -22,6 +22,7 @@ from jasco.reports.report import ModelReport
 from jasco.runs.reader import RunReader
 from jasco.runs.results import AnswerLabels
 from jasco.runs.writer import RunWriter
+from made_bundles import members_of, small_bundle, with_rows
 from made_results import results
 from matrices import random_matrix
 from places import ROOT
@@ -280,3 +281,45 @@ def test_a_checkpoint_is_evaluated_every_so_many_steps_as_documented(
     assert [(step, figures["jasco/coverage"]) for step, figures in logged.items()] == [(1000, 1)]
     with RunReader.open(tmp_path / "runs" / "step-1000") as store:
         assert store.models()[0][1] == "python/step-1000"
+
+
+def test_every_field_of_a_bundle_is_documented(tmp_path: Path) -> None:
+    path = small_bundle(tmp_path)
+    text = text_of(ROOT / "docs" / "bundles.md")
+    documented = set(re.findall(r"`([\w.]+)`", text))
+    members = members_of(path)
+    assert {*members, "manifest.json"} <= documented
+    own = set()
+    for name in ("run.json", "clips.jsonl", "responses.jsonl", "verdicts.jsonl"):
+        for line in members[name].splitlines():
+            row = json.loads(line)
+            for part in ("identity", "usage"):
+                row.pop(part, None)
+            for provider in (row.get("model"), *(row.get("judges") or ())):
+                if provider:
+                    del provider["identity"]
+                    provider.pop("adaptations", None)
+            row.pop("attempts", None)
+            own |= names_in(row) if name != "run.json" else names_in(row) - {*row["tags"]}
+    assert own <= documented, own - documented
+    section = text_of(ROOT / "docs" / "output.md").partition("## A verification")[2]
+    fields = set(re.findall(r"`(\w+)`", section.partition("\n## ")[0]))
+    changed = with_rows(path, "verdicts.jsonl", lambda rows: rows[0].update(rating=0))
+    assert names_in(jasco.verify(changed).to_json()) <= fields
+
+
+def test_the_example_of_bundles_from_python_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("first", "second"):
+        jasco.evaluate(
+            lambda audio, sampling_rate, prompt, name=name: f"They are {name}.",
+            data="mini", judges=["offline"], run=f"runs/{name}", name=name, limit=2,
+            preflight=False,
+        )  # fmt: skip
+    jasco.bundle("runs/second", "second.zip")
+    [source] = code_blocks("docs/bundles.md", "python")
+    exec(compile(source, "bundles.md", "exec"), {})  # from this repository
+    assert capsys.readouterr().out == "True True\n"
+    assert (tmp_path / "leaderboard.html").exists()

@@ -29,11 +29,13 @@ if sys.argv[:1] == ["-m"] and {"jasco", "-mjasco"} & {*sys.orig_argv} and not sy
 # Few modules are imported at startup (see ``cli.launch``); the others are imported when needed.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from jasco.api.bundles import Bundle, Verification, bundle, verify
     from jasco.api.comparisons import Comparisons, compare
     from jasco.api.data import StemReport, export_dataset, load_dataset, make_stems, write_template
     from jasco.api.evaluation import evaluate, judge, respond
     from jasco.api.exams import ExamReport, exam
     from jasco.api.interventions import reliance, reliance_items
+    from jasco.api.leaderboards import leaderboard
     from jasco.api.reports import report, view
     from jasco.api.runs import Run, list_runs, open_run
     from jasco.api.scores import Scores, score
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from jasco.version import __version__
 
 __all__ = [
+    "Bundle",
     "Clip",
     "Comparisons",
     "DataSet",
@@ -74,12 +77,15 @@ __all__ = [
     "Verdict",
     "VerdictMatrix",
     "VerdictRequest",
+    "Verification",
     "__version__",
+    "bundle",
     "compare",
     "evaluate",
     "exam",
     "export_dataset",
     "judge",
+    "leaderboard",
     "list_runs",
     "load_dataset",
     "make_stems",
@@ -94,15 +100,18 @@ __all__ = [
     "score_matrix",
     "sweep",
     "verdict_matrix",
+    "verify",
     "view",
     "write_template",
 ]
 _EXPORTS = {
+    "api.bundles": ["Bundle", "Verification", "bundle", "verify"],
     "api.comparisons": ["Comparisons", "compare"],
     "api.data": ["StemReport", "export_dataset", "load_dataset", "make_stems", "write_template"],
     "api.evaluation": ["evaluate", "judge", "respond"],
     "api.exams": ["ExamReport", "exam"],
     "api.interventions": ["reliance", "reliance_items"],
+    "api.leaderboards": ["leaderboard"],
     "api.reports": ["report", "view"],
     "api.runs": ["Run", "list_runs", "open_run"],
     "api.scores": ["Scores", "score"],

@@ -13,7 +13,7 @@ from shell import shell
 COMMANDS = [
     (), ("eval",), ("respond",), ("judge",), ("score",), ("data",), ("data", "fetch"),
     ("data", "verify"), ("data", "template"), ("data", "stems"), ("models",), ("judges",),
-    ("report",), ("view",),
+    ("report",), ("view",), ("bundle",), ("verify",), ("leaderboard",),
 ]  # fmt: skip
 HEAVY = {
     "numpy", "openai", "httpx", "soundfile", "soxr", "pooch", "requests", "rich", "tabulate",

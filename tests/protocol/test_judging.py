@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import pytest
 
 from jasco.protocol.clips import Clip, Item
-from jasco.protocol.judging import VerdictRequest, request_verdict
+from jasco.protocol.judging import VerdictRequest, read_attempts, request_verdict
 from jasco.protocol.protocols import PROTOCOLS, SYSTEM_MESSAGE
 from jasco.protocol.responses import Response
-from jasco.protocol.verdicts import Judgement, Orientation, Verdict
+from jasco.protocol.verdicts import Attempt, Judgement, Orientation, Verdict
 
 ITEM = Item(Clip("7", "waves", "Let's build.", "swimming", "building", "a sandcastle", "sand"), 3)
 
@@ -74,3 +74,39 @@ def test_the_system_message_may_be_part_of_the_users() -> None:
     [message] = drive(["Rating: 2\nOrientation: Both"], system="user")[0][0].messages
     assert message["role"] == "user"
     assert message["content"].startswith(f"{SYSTEM_MESSAGE}\n\n")
+
+
+@pytest.mark.parametrize(
+    ("replies", "settings"),
+    [
+        (["Rating: 2\nOrientation: Both"], {}),
+        (["Rating: 1\nOrientation: unclear", "Speech-Oriented"], {}),
+        ([Response("Orientation: Both\nRating: 1", finish_reason="length")], {}),
+        (["I like it.", "So do I."], {}),
+        (['{"Rating": 2, "Orientation": "Both"}'], {"output": "json"}),
+    ],
+)
+def test_stored_replies_are_read_as_they_were_at_first(
+    replies: list[str | Response], settings: dict[str, str]
+) -> None:
+    _, judgement = drive(replies, **settings)
+    output = settings.get("output", "text")
+    assert read_attempts(judgement.attempts, output) == judgement.verdict  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        [],
+        ["repair"],
+        ["verdict", "verdict"],
+        ["verdict", "repair"],  # the first reply is readable, so no other was requested
+    ],
+)
+def test_replies_that_the_protocol_does_not_request_have_no_verdict(asked: list[str]) -> None:
+    attempts = [Attempt(each, "Rating: 2\nOrientation: Both") for each in asked]
+    assert read_attempts(attempts) is None
+
+
+def test_an_unreadable_reply_without_the_repair_has_no_verdict() -> None:
+    assert read_attempts([Attempt("verdict", "no idea")]) is None

@@ -268,6 +268,11 @@ def mask_spec(text: str) -> str:
     return _BARE_KEY.sub(HIDDEN, _KEY_SHAPES.sub(HIDDEN, _mask_pairs(text)))
 
 
+def mask_keys(text: str) -> str:
+    """Hide what has the form of a common provider's key; the rest of the text is unchanged."""
+    return _KEY_SHAPES.sub(HIDDEN, text)
+
+
 def _mask_pairs(text: str) -> str:
     position = 0
     while found := _NAME_AND_VALUE.search(text, position):

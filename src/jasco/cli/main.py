@@ -41,6 +41,7 @@ _MODULES = {
     "sweeping": ["sweep"],
     "intervening": ["reliance"],
     "scoring": ["score", "compare", "report"],
+    "publishing": ["bundle", "verify", "leaderboard"],
     "inspecting": ["runs", "show", "view", "forget", "merge"],
     "preparing": ["data", "convert"],
     "listing": ["models", "judges", "doctor"],

@@ -3,11 +3,11 @@
 :func:`request_verdict` does everything except the calls, so that any client can make them.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jasco.protocol.clips import Item
+from jasco.protocol.clips import Clip, Item
 from jasco.protocol.protocols import SYSTEM_MESSAGE, Protocol, protocol_named
 from jasco.protocol.responses import Response
 from jasco.protocol.verdict_parser import (
@@ -104,6 +104,39 @@ def request_verdict(
         attempts.append(_attempt("repair", repair))
         verdict = Verdict(verdict.rating, read_repair(_complete_lines(repair)))
     return Judgement(verdict, tuple(attempts))
+
+
+_ANY_ITEM = Item(Clip("any", "", "", "", "", "", ""), 1)
+
+
+def read_attempts(
+    attempts: Sequence[Attempt], output: Literal["text", "json"] = "text"
+) -> Verdict | None:
+    """Read a verdict again from a judge's stored replies.
+
+    Parameters
+    ----------
+    attempts : sequence of Attempt
+        The replies, as in :attr:`Judgement.attempts`.
+    output : {"text", "json"}
+        The format of the replies, as in :func:`request_verdict`.
+
+    Returns
+    -------
+    Verdict or None
+        The verdict; None if :func:`request_verdict` would not have requested these replies.
+    """
+    steps = request_verdict(_ANY_ITEM, "", output=output)
+    next(steps)
+    for place, attempt in enumerate(attempts, start=1):
+        if attempt.asked != ("verdict", "repair")[place > 1]:
+            return None
+        try:
+            steps.send(Response(attempt.text, attempt.finish_reason))
+        except StopIteration as end:
+            judgement: Judgement = end.value
+            return judgement.verdict if place == len(attempts) else None
+    return None
 
 
 def verdict_messages(prompt: str, system: str = "system") -> tuple[Mapping[str, str], ...]:

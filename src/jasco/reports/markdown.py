@@ -29,7 +29,7 @@ def _parts(report: Report) -> Iterator[str]:
         texts = [each.text for each in found if (each.kind is FindingKind.DOUBT) == of_doubt]
         if texts:
             yield f"### {heading}"
-            yield _list(texts)
+            yield bullets(texts)
     published = columns.published_figures(report.published or ())
     order = [columns.PROMPT_ORDER] if report.published_instructions else []
     prompts = columns.model_figures(models, [*columns.by_prompt(instructions), *order])
@@ -46,11 +46,12 @@ def _parts(report: Report) -> Iterator[str]:
             parts = [f"### {heading}", figures.to_text("pipe", cell), prose(explained)]
             yield from filter(None, parts)
     yield "### Notes"
-    yield _list(note_lines(report, set(NoteKind) - {NoteKind.PROMPTS, *CAUTIONS}))
+    yield bullets(note_lines(report, set(NoteKind) - {NoteKind.PROMPTS, *CAUTIONS}))
     yield f"Signature: {code(report.signature)}"
 
 
-def _list(texts: Iterable[str]) -> str:
+def bullets(texts: Iterable[str]) -> str:
+    """Format texts as a list, escaped."""
     return "\n".join(f"- {prose(text)}" for text in texts)
 
 

@@ -52,7 +52,7 @@ def merge(folder: Path) -> int:
             raise InputError(f"{folder}: the run is not divided into shards; nothing to merge")
         shutil.rmtree(draft, ignore_errors=True)
         shards = whole.shard_folders()
-        facts = _OwnFacts()
+        facts = OwnFacts()
         try:
             draft.mkdir()
             whole.copy_to(draft / "run.db")
@@ -80,7 +80,7 @@ def merge(folder: Path) -> int:
     return len(shards)
 
 
-class _OwnFacts:
+class OwnFacts:
     """The facts that each shard has for itself."""
 
     def __init__(self) -> None:
@@ -88,11 +88,13 @@ class _OwnFacts:
         self._spending: list[Spending] = []
 
     def add(self, shard: RunReader) -> None:
+        """Add the facts of a shard."""
         for name, value in shard.facts().items():
             self._values.setdefault(name, []).append(value)
         self._spending.append(spending_of(shard))
 
     def merged(self) -> dict[str, str]:
+        """Return the facts of the whole run."""
         spending = Spending.sum(self._spending)
         merged = {SPENT: spent_as_json(spending.by), PRICES: prices_as_json(spending.prices)}
         for name, values in self._values.items():

@@ -539,6 +539,19 @@ class RunReader:
         names = [column[0] for column in rows.description]
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    def rows(self, table: str) -> Iterator[dict[str, Any]]:
+        """Iterate over the rows of ``responses`` or ``verdicts`` about covered clips, by column."""
+        key = "clip, instruction, sample" + (", judge, repeat" if table == "verdicts" else "")
+        rows = self._all(f"SELECT * FROM {table} WHERE clip < ? ORDER BY {key}", self.covered)
+        names = [column[0] for column in rows.description]
+        return (dict(zip(names, row, strict=True)) for row in rows)
+
+    def covered_clips(self) -> list[dict[str, Any]]:
+        """Return the rows of the covered clips, by column."""
+        columns = f"{CLIP_COLUMNS}, audio_sha256, seconds, conversions"
+        names = columns.split(", ")
+        return [dict(zip(names, row, strict=True)) for row in self._covered_clips(columns)]
+
     def usages(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Iterate over the calls to servers that left a row: label of the provider, and usage.
 

@@ -1,0 +1,1 @@
+"""Bundles: runs as files that others can check."""
