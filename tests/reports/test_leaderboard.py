@@ -54,6 +54,14 @@ def test_one_model_is_first() -> None:
     assert ranks(rated("a", 1)) == [{"a": 1}]
 
 
+def test_a_table_states_its_judges_and_whether_a_model_is_better() -> None:
+    [equal] = rank_models([rated("a", 2), rated("b", 2)]).tables
+    assert JUDGE in equal.about
+    assert "No model is clearly better" in equal.about
+    [distinct] = rank_models([rated("a", 2), rated("b", 0)]).tables
+    assert "No model" not in distinct.about
+
+
 OTHERS = {
     "data": lambda one: {"data": replace(one.data, annotations_sha256="c" * 64)},
     "audio": lambda one: {"data": replace(one.data, audio_sha256=None)},

@@ -20,6 +20,7 @@ from jasco.reports.columns import Column, Table, TableRow, proxy_label
 from jasco.reports.comparison import judge_difference, summarise_comparison
 from jasco.reports.findings.differences import Lead, Outcome
 from jasco.reports.findings.ranking import rankings
+from jasco.reports.formats import listed
 from jasco.reports.markdown import bullets, cell, code, prose
 from jasco.reports.notes import cautions, explain_pairs
 from jasco.reports.report import ModelReport, Report, summarise
@@ -117,6 +118,20 @@ class RankedTable:
     def title(self) -> str:
         """The data, the items and the protocol."""
         return title(self.report)
+
+    @property
+    def about(self) -> str:
+        """Whose verdicts the figures are based on, and whether any model is clearly better."""
+        judges = dict.fromkeys(
+            proxy_label(name, judge)
+            for ranked in self.models
+            for name, judge in ranked.model.judges.items()
+        )
+        mean = " (the mean of their figures)" if len(judges) > 1 else ""
+        sentences = [f"Rated by {listed([*judges])}{mean}."]
+        if len(self.models) > 1 and all(ranked.rank == 1 for ranked in self.models):
+            sentences.append("No model is clearly better than another.")
+        return " ".join(sentences)
 
     @property
     def cautions(self) -> list[str]:
@@ -288,6 +303,7 @@ def _markdown_parts(board: Leaderboard) -> Iterator[str]:
         yield f"## {prose(table.title)}"
         if table.why:
             yield prose(f"{APART}: {table.why}.")
+        yield prose(table.about)
         yield ranking_table(table).to_text("pipe", cell)
         if table.cautions:
             yield bullets(table.cautions)

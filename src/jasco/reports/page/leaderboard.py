@@ -63,6 +63,7 @@ def _table(table: RankedTable) -> dict[str, Any]:
     return {
         "title": table.title,
         "why": f"{APART}: {table.why}." if table.why else "",
+        "about": table.about,
         "cautions": table.cautions,
         "ranking": _plots(table),
         "figures": ranking_table(table),
