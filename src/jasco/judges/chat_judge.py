@@ -10,7 +10,7 @@ from jasco.backends.specs import Spec
 from jasco.errors import InputError
 from jasco.judges.judge import Judge
 from jasco.protocol.clips import Item
-from jasco.protocol.judging import VerdictRequest, request_verdict, verdict_messages
+from jasco.protocol.judging import VerdictRequest, request_verdict, take_steps, verdict_messages
 from jasco.protocol.protocols import Protocol
 from jasco.protocol.responses import Failure, Response
 from jasco.protocol.verdicts import Judgement
@@ -55,20 +55,14 @@ class ChatJudge(ChatProvider, Judge):
 
     async def judge(self, item: Item, prediction: str, protocol: Protocol) -> Judgement | Failure:
         """Request a verdict and, if its orientation cannot be read, once more its orientation."""
-        assert self._client
-        steps = self._steps(item, prediction, protocol)
-        request = next(steps)
-        while True:
-            reply = await self._client.ask(
-                request.messages, item.clip.id, _response_format(request.schema)
-            )
-            if isinstance(reply, Failure):
-                return reply
-            try:
-                request = steps.send(reply)
-            except StopIteration as end:
-                judgement: Judgement = end.value
-                return judgement
+        client = self._client
+        assert client
+
+        async def ask(request: VerdictRequest) -> Response | Failure:
+            form = _response_format(request.schema)
+            return await client.ask(request.messages, item.clip.id, form)
+
+        return await take_steps(self._steps(item, prediction, protocol), ask)
 
     def request(
         self, item: Item, prediction: str, protocol: Protocol, repair_of: str | None = None

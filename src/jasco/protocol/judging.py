@@ -3,13 +3,13 @@
 :func:`request_verdict` does everything except the calls, so that any client can make them.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from jasco.protocol.clips import Clip, Item
 from jasco.protocol.protocols import SYSTEM_MESSAGE, Protocol, protocol_named
-from jasco.protocol.responses import Response
+from jasco.protocol.responses import Failure, Response
 from jasco.protocol.verdict_parser import (
     read_constrained,
     read_repair,
@@ -107,6 +107,31 @@ def request_verdict(
 
 
 _ANY_ITEM = Item(Clip("any", "", "", "", "", "", ""), 1)
+
+
+async def take_steps(
+    steps: Generator[VerdictRequest, str | Response, Judgement],
+    ask: Callable[[VerdictRequest], Awaitable[Response | Failure]],
+) -> Judgement | Failure:
+    """Return the judgement of :func:`request_verdict`, or the first failure of a request.
+
+    Parameters
+    ----------
+    steps : generator
+        The requests.
+    ask : callable
+        Makes a request and returns the reply.
+    """
+    request = next(steps)
+    while True:
+        reply = await ask(request)
+        if isinstance(reply, Failure):
+            return reply
+        try:
+            request = steps.send(reply)
+        except StopIteration as end:
+            judgement: Judgement = end.value
+            return judgement
 
 
 def read_attempts(

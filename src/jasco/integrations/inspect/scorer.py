@@ -21,7 +21,7 @@ from jasco.integrations.inspect.metrics import figures
 from jasco.judges.judge import Judge
 from jasco.judges.panel import open_judges
 from jasco.protocol.clips import Item
-from jasco.protocol.judging import VerdictRequest, request_verdict
+from jasco.protocol.judging import VerdictRequest, request_verdict, take_steps
 from jasco.protocol.protocols import Protocol, protocol_named
 from jasco.protocol.reasoning import without_reasoning
 from jasco.protocol.responses import Failure, Response
@@ -126,18 +126,11 @@ async def _outcome(
 
 
 async def _ask(judge: Model, item: Item, answer: str, protocol: Protocol) -> Judgement | Failure:
-    steps = request_verdict(item, answer, protocol)
-    request = next(steps)
-    while True:
+    async def ask(request: VerdictRequest) -> Response | Failure:
         output = await judge.generate(_messages(request))
-        reply = response_of_output(output.model_dump())
-        if isinstance(reply, Failure):
-            return reply
-        try:
-            request = steps.send(reply)
-        except StopIteration as end:
-            judgement: Judgement = end.value
-            return judgement
+        return response_of_output(output.model_dump())
+
+    return await take_steps(request_verdict(item, answer, protocol), ask)
 
 
 def _messages(request: VerdictRequest) -> list[ChatMessage]:
