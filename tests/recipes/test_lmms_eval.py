@@ -15,6 +15,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jasco import DataSet, InputError, load_dataset
 from jasco.data.audio import read_audio
@@ -238,6 +240,30 @@ def test_another_file_is_refused(clips: DataSet, tmp_path: Path, content: bytes)
     path.write_bytes(content)
     with pytest.raises(InputError, match="line 1: not "):
         to_responses.read_samples(path, clips)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda values: st.lists(values) | st.dictionaries(st.text(), values),
+    max_leaves=5,
+)
+
+
+@given(
+    answer=JSON, tokens=JSON | st.lists(st.dictionaries(st.sampled_from(list(ONE_TOKEN[0])), JSON))
+)
+def test_any_sample_is_an_answer_or_a_failure(
+    tmp_path_factory: pytest.TempPathFactory, answer: Any, tokens: Any
+) -> None:
+    data = load_dataset("mini")
+    item = data.items()[9]
+    doc = {"clip_sha256": item.clip.sha256, "instruction": item.instruction}
+    path = tmp_path_factory.getbasetemp() / "samples.jsonl"
+    sample = sample_of(doc, answer, tokens=tokens)
+    path.write_text(json.dumps(sample), "utf-8")
+    answers, failures = to_responses.read_samples(path, data)
+    assert len(answers) + failures.total() == 1
+    assert all(answers.values())
 
 
 # --- the guide ---
