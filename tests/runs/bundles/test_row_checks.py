@@ -43,7 +43,16 @@ def test_an_unchanged_bundle_has_no_difference(content: BundledRun) -> None:
 def test_more_verdicts_than_fit_into_memory_are_refused(content: BundledRun) -> None:
     clips = [{**content.clips[0], "id": str(number)} for number in range(400)]
     many = replace(content, about={**content.about, "samples": 1000}, clips=clips)
-    with pytest.raises(InputError, match=r"b\.zip: larger"):  # 400 x 8 x 1000 x 2 judges
+    with pytest.raises(InputError, match=r"b\.zip: more verdicts"):  # 400 x 8 x 1000 x 2 judges
+        many.check(Path("b.zip"))
+
+
+def test_more_judges_than_can_be_compared_are_refused(content: BundledRun) -> None:
+    judge = content.about["judges"][0]
+    identities = ({**judge["identity"], "name": f"{number}"} for number in range(21))
+    judges = [{**judge, "label": each["name"], "identity": each} for each in identities]
+    many = replace(content, about={**content.about, "judges": judges}, verdicts=[])
+    with pytest.raises(InputError, match=r"b\.zip: run\.json: more judges"):
         many.check(Path("b.zip"))
 
 

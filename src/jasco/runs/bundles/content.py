@@ -45,10 +45,9 @@ PREFLIGHT_FIELDS = (
 )  # fmt: skip
 CHECK_FIELDS = ("state", "rating", "orientation")
 _LONGEST_LABEL = 10_000
-_MOST_SAMPLES, _MOST_REPEATS, _MOST_JUDGES = 1000, 100, 100
-_MOST_VERDICTS = (
-    5_000_000  # that are expected: each needs about 100 bytes of memory, if missing too
-)
+_MOST_SAMPLES, _MOST_REPEATS = 1000, 100
+_MOST_JUDGES = 20  # the agreement of each pair is computed: with 100 judges, for minutes
+_MOST_VERDICTS = 5_000_000  # that are expected: even if missing, each needs 100 bytes of memory
 
 # --- the fields of the members ---
 
@@ -199,8 +198,12 @@ class BundledRun:
             raise InputError(f"{source}: {CLIPS}: no clip, or a clip is given twice")
         repeats = 1 + max((row["repeat"] for row in self.verdicts), default=0)
         cells = len(ids) * len(about["instructions"]) * about["samples"] * repeats
-        if len(identities) > _MOST_JUDGES or cells * max(1, len(identities)) > _MOST_VERDICTS:
-            raise InputError(f"{source}: larger than a bundle can be")
+        if len(identities) > _MOST_JUDGES:
+            raise InputError(f"{where}: more judges than a bundle can have ({_MOST_JUDGES})")
+        if cells * max(1, len(identities)) > _MOST_VERDICTS:
+            raise InputError(
+                f"{source}: more verdicts are expected than a bundle can have ({_MOST_VERDICTS:,})"
+            )
 
 
 @contextmanager
