@@ -223,6 +223,7 @@ def test_hostile_settings_are_refused_or_found(bundle: Path, change: Callable[[A
     try:
         assert differences(changed)
     except jasco.InputError as error:
+        assert str(error).startswith(f"{changed}: ")
         assert "\n" not in str(error)
 
 

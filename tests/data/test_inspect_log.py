@@ -62,6 +62,17 @@ def test_answers_are_read_in_order_of_the_data_set(tmp_path: Path) -> None:
     assert file.clips == (ITEMS[0].clip, ITEMS[8].clip)
 
 
+def test_empty_answers_are_counted(tmp_path: Path) -> None:
+    failed = sample(1, output={"model": "m", "choices": []})
+    log = read_log(write_log(tmp_path / "log.eval", sample(0, ""), failed, sample(2)))
+    assert (log.answers[ITEMS[0]], log.answers[ITEMS[1]], log.empty) == ("", "", 1)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.eval: cannot be read"):
+        read_log(tmp_path / "none.eval")
+
+
 def with_metadata(index: int, **changes: Any) -> dict[str, Any]:
     content = sample(index)
     content["metadata"] |= changes

@@ -33,6 +33,8 @@ class Scripted:
     ----------
     failing : set of SampleKey
         The samples that the model fails to answer.
+    silent : set of Key
+        The items to which the answer is an empty text, in Inspect.
     failing_judges : dict of str to callable
         Whether a judge fails at a prompt, by its name.
     empty : bool
@@ -44,6 +46,7 @@ class Scripted:
     """
 
     failing: set[SampleKey] = field(default_factory=set)
+    silent: set[Key] = field(default_factory=set)
     failing_judges: dict[str, Callable[[str], bool]] = field(default_factory=dict)
     empty: bool = False
     calls: Counter[Key] = field(default_factory=Counter)
@@ -70,6 +73,8 @@ class Scripted:
         key = clip, self._numbers[text.text]
         sample = self.calls[key]
         self.calls[key] += 1
+        if key in self.silent:
+            return ""
         return None if (*key, sample) in self.failing else f"answer {clip} {key[1]} {sample}"
 
     def model(self) -> FakeModel:

@@ -210,6 +210,19 @@ def test_command_sends_the_audio_before_the_instruction(scripted: Scripted, tmp_
     assert (scores.model, scores.coverage) == ("openai-api/local/m", 1)
 
 
+def test_empty_answers_in_a_log_are_reported(
+    scripted: Scripted, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scripted.silent = {("1", 3)}
+    log = run("test/one", limit=8)
+    assert metrics_of(log)["samples"] == 1
+    assert not log.samples[2].error
+    with caplog.at_level("INFO", "jasco"):
+        scores = jasco.judge(log.location, judges="offline", output=tmp_path / "judged.csv")
+    assert scores.coverage == 7 / 8
+    assert "1 answer with an empty text" in caplog.text
+
+
 def test_log_is_judged_like_a_csv_file(scripted: Scripted, tmp_path: Path) -> None:
     scripted.failing = {("1", 3, 0), ("2", 5, 0)}
     log = run("test/one", limit=16)

@@ -111,6 +111,20 @@ def test_a_training_continues_if_an_evaluation_fails(
     assert not logged(trainer, "eval_jasco_best_mean")
 
 
+def test_a_training_continues_after_an_unexpected_error(
+    checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = make_trainer(checkpoint, tmp_path)
+    trainer.add_callback(JascoCallback(trainer, every=STEPS, limit=1, max_tokens=4))
+    trainer.model.generation_config = None
+    with caplog.at_level(logging.WARNING, "jasco"):
+        trainer.train()
+    assert trainer.state.global_step == STEPS
+    [record] = [each for each in caplog.records if "not evaluated" in each.getMessage()]
+    assert f"step-{STEPS}: not evaluated: TypeError: " in record.getMessage()
+    assert record.exc_info
+
+
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [

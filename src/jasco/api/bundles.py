@@ -146,7 +146,7 @@ def bundle(run: str | Path, output: str | Path) -> Bundle:
 
     The bundle contains neither audio nor keys, addresses and paths. The annotations of the clips
     are included only as hashes, except for ``mini``. The same run gives the same bytes with the
-    same versions of jasco, Python and NumPy.
+    same versions of jasco, Python, NumPy and zlib.
 
     Parameters
     ----------

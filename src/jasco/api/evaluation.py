@@ -466,6 +466,11 @@ def judge_responses_csv(
             f"{file.path}: {count(number, 'answer')} with the text 'nan'; leave the cell empty if "
             "there is no answer"
         )
+    if file.empty:
+        notify(
+            f"{file.path}: {count(file.empty, 'answer')} with an empty text, which a CSV file "
+            "cannot express: counted as not answered"
+        )
     if os.path.realpath(output) == os.path.realpath(responses):
         raise InputError(f"{output}: the output would overwrite the input; choose another -o")
     run = output.with_suffix(JUDGING_RUN)

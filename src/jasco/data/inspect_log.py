@@ -127,10 +127,13 @@ class InspectLog:
     answers : mapping of Item to str
         The answers, in the order of the data set and of the instructions; that of a sample without
         an answer is empty.
+    empty : int
+        Number of samples with an answer that is an empty text, which a CSV file cannot express.
     """
 
     model: str
     answers: Mapping[Item, str]
+    empty: int
 
 
 def read_log(path: Path) -> InspectLog:
@@ -148,11 +151,15 @@ def read_log(path: Path) -> InspectLog:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return InspectLog(_model_of(archive, path), _answers(archive, path))
+            model, answers = _model_of(archive, path), _answers(archive, path)
     except InputError:
         raise
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or one_line(error)})") from None
     except Exception as error:  # whatever the decompressors raise, as well as zipfile
         raise InputError(f"{path}: not a log of Inspect, or damaged ({one_line(error)})") from None
+    given = {item: answer or "" for item, answer in answers.items()}
+    return InspectLog(model, given, sum(answer == "" for answer in answers.values()))
 
 
 def _model_of(archive: zipfile.ZipFile, path: Path) -> str:
@@ -164,8 +171,9 @@ def _model_of(archive: zipfile.ZipFile, path: Path) -> str:
     return ""
 
 
-def _answers(archive: zipfile.ZipFile, path: Path) -> dict[Item, str]:
-    found: dict[tuple[int, str, int], tuple[Item, str]] = {}
+def _answers(archive: zipfile.ZipFile, path: Path) -> dict[Item, str | None]:
+    """Return the answer to each item; None if there is none."""
+    found: dict[tuple[int, str, int], tuple[Item, str | None]] = {}
     clips: dict[str, Clip] = {}
     for member in archive.infolist():
         if not (member.filename.startswith(_SAMPLES) and member.filename.endswith(".json")):
@@ -229,11 +237,11 @@ def _texts(content: object) -> Iterator[str]:
         yield from _texts(content.get("content", content.get("text")))
 
 
-def _answer_of(sample: Mapping[str, Any]) -> str:
+def _answer_of(sample: Mapping[str, Any]) -> str | None:
     if sample.get("error"):
-        return ""
+        return None
     response = response_of_output(sample.get("output"))
-    return "" if isinstance(response, Failure) else _resolved(response.text, sample)
+    return None if isinstance(response, Failure) else _resolved(response.text, sample)
 
 
 def _resolved(text: str, sample: Mapping[str, Any]) -> str:

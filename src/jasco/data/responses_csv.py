@@ -81,6 +81,8 @@ class ResponsesCsv:
         The clips in the file, in order of their first row.
     model : str
         The name of the model, if the file states it; else empty.
+    empty : int
+        Number of answers that are known to be an empty text; they count as not answered.
     """
 
     path: Path
@@ -88,6 +90,7 @@ class ResponsesCsv:
     keys: list[Key]
     clips: tuple[Clip, ...]
     model: str = ""
+    empty: int = 0
 
     @property
     def data(self) -> DataSet:
@@ -182,7 +185,9 @@ def read_responses_csv(path: Path) -> ResponsesCsv:
     return ResponsesCsv(path, table, list(rows), tuple(clips.values()))
 
 
-def responses_of_items(path: Path, answers: Mapping[Item, str], model: str) -> ResponsesCsv:
+def responses_of_items(
+    path: Path, answers: Mapping[Item, str], model: str, empty: int = 0
+) -> ResponsesCsv:
     """Return answers from elsewhere as those of a responses CSV.
 
     Parameters
@@ -193,6 +198,8 @@ def responses_of_items(path: Path, answers: Mapping[Item, str], model: str) -> R
         The answers; an empty one is an item without an answer.
     model : str
         The name of the model; empty if it is not known.
+    empty : int
+        Number of answers that are an empty text.
     """
     rows = [
         {name: str(cell) for name, cell in _row(item, "", answer).items()}
@@ -200,7 +207,7 @@ def responses_of_items(path: Path, answers: Mapping[Item, str], model: str) -> R
     ]
     keys = [(item.clip.id, item.number) for item in answers]
     clips = dict.fromkeys(item.clip for item in answers)
-    return ResponsesCsv(path, CsvTable(COLUMNS, rows), keys, tuple(clips), model)
+    return ResponsesCsv(path, CsvTable(COLUMNS, rows), keys, tuple(clips), model, empty)
 
 
 def read_judged_rows(path: Path) -> tuple[list[JudgedRow], bool]:

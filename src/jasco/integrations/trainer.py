@@ -124,8 +124,10 @@ class JascoCallback(transformers.TrainerCallback):  # type: ignore[misc]
                     run=self._folder / self._start / name,
                     **self._settings,
                 )
-        except (InputError, RunConflictError, IncompleteError) as error:
-            _LOGGER.warning("%s: not evaluated: %s", name, one_line(error))
+        except Exception as error:  # days of training must not end with an evaluation
+            expected = isinstance(error, InputError | RunConflictError | IncompleteError)
+            reason = one_line(error if expected else f"{type(error).__name__}: {error}")
+            _LOGGER.warning("%s: not evaluated: %s", name, reason, exc_info=not expected)
             return
         should_log = control.should_log  # which logging resets: the loss may be due at this step
         self._trainer.log(

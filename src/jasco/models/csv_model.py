@@ -71,4 +71,4 @@ def read_responses(path: Path) -> ResponsesCsv:
     # The module adds the compression of logs to ``zipfile``.
     import_optional("inspect_ai.log", str(path), extra="inspect")
     log = read_log(path)
-    return responses_of_items(path, log.answers, log.model)
+    return responses_of_items(path, log.answers, log.model, log.empty)

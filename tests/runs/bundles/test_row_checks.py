@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jasco.data.dataset import MINI_SHA256
+from jasco.errors import InputError
 from jasco.runs.bundles.content import BundledRun
 from jasco.runs.bundles.export import bundled
 from jasco.runs.bundles.row_checks import differences_to_data, read_again
@@ -37,6 +38,22 @@ def found(run: BundledRun) -> list[str]:
 def test_an_unchanged_bundle_has_no_difference(content: BundledRun) -> None:
     again = read_again(content)
     assert (again.run, again.differences, again.given) == (content, [], {})
+
+
+def test_more_verdicts_than_fit_into_memory_are_refused(content: BundledRun) -> None:
+    clips = [{**content.clips[0], "id": str(number)} for number in range(400)]
+    many = replace(content, about={**content.about, "samples": 1000}, clips=clips)
+    with pytest.raises(InputError, match=r"b\.zip: more verdicts"):  # 400 x 8 x 1000 x 2 judges
+        many.check(Path("b.zip"))
+
+
+def test_more_judges_than_can_be_compared_are_refused(content: BundledRun) -> None:
+    judge = content.about["judges"][0]
+    identities = ({**judge["identity"], "name": f"{number}"} for number in range(21))
+    judges = [{**judge, "label": each["name"], "identity": each} for each in identities]
+    many = replace(content, about={**content.about, "judges": judges}, verdicts=[])
+    with pytest.raises(InputError, match=r"b\.zip: run\.json: more judges"):
+        many.check(Path("b.zip"))
 
 
 def test_a_verdict_that_the_text_does_not_state_is_found(content: BundledRun) -> None:

@@ -3,7 +3,8 @@
 Documented for users in ``docs/bundles.md``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,9 @@ PREFLIGHT_FIELDS = (
 )  # fmt: skip
 CHECK_FIELDS = ("state", "rating", "orientation")
 _LONGEST_LABEL = 10_000
-_MOST_SAMPLES, _MOST_REPEATS, _MOST_JUDGES = 1000, 100, 100
-_MOST_VERDICTS = 50_000_000  # that are expected; the rebuilt run has a cell for each
+_MOST_SAMPLES, _MOST_REPEATS = 1000, 100
+_MOST_JUDGES = 20  # the agreement of each pair is computed: with 100 judges, for minutes
+_MOST_VERDICTS = 5_000_000  # that are expected: even if missing, each needs 100 bytes of memory
 
 # --- the fields of the members ---
 
@@ -65,9 +67,7 @@ _RUN_FIELDS: dict[str, Check] = {
             {
                 **_PROVIDER,
                 "proxy": is_flag,
-                "check": optional(
-                    record_of(dict.fromkeys(CHECK_FIELDS, is_scalar) | {"state": is_text})
-                ),
+                "check": optional(record_of(_CHECK)),
             }
         )
     ),
@@ -183,21 +183,36 @@ class BundledRun:
         """Raise ``InputError`` for content that is no run, whatever its figures."""
         about, where = self.about, f"{source}: {RUN}"
         checked_instructions(about["instructions"], where)
-        condition_of(about["condition"])
+        with _placed(where):
+            condition_of(about["condition"])
         if len(self.judges) < len(about["judges"]):
             raise InputError(f"{where}: two judges have the same label")
         identities = {identity_key(judge["identity"]) for judge in about["judges"]}
         if len(identities) < len(about["judges"]):
             raise InputError(f"{where}: two judges have the same identity")
-        for clip in self.clips:
-            Clip(clip["id"], "", "", "", "", "", "")  # checks the id
+        with _placed(f"{source}: {CLIPS}"):
+            for clip in self.clips:
+                Clip(clip["id"], "", "", "", "", "", "")  # checks the id
         ids = {clip["id"] for clip in self.clips}
         if not self.clips or len(ids) < len(self.clips):
             raise InputError(f"{source}: {CLIPS}: no clip, or a clip is given twice")
         repeats = 1 + max((row["repeat"] for row in self.verdicts), default=0)
         cells = len(ids) * len(about["instructions"]) * about["samples"] * repeats
-        if len(identities) > _MOST_JUDGES or cells * max(1, len(identities)) > _MOST_VERDICTS:
-            raise InputError(f"{source}: larger than a bundle can be")
+        if len(identities) > _MOST_JUDGES:
+            raise InputError(f"{where}: more judges than a bundle can have ({_MOST_JUDGES})")
+        if cells * max(1, len(identities)) > _MOST_VERDICTS:
+            raise InputError(
+                f"{source}: more verdicts are expected than a bundle can have ({_MOST_VERDICTS:,})"
+            )
+
+
+@contextmanager
+def _placed(where: str) -> Iterator[None]:
+    """Add the place to an ``InputError`` of the block."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 # --- rows ---
