@@ -269,9 +269,13 @@ def test_a_run_whose_verdicts_are_read_otherwise_is_not_published(tmp_path: Path
 
 
 def test_the_output_is_checked_before_anything_is_written(folder: Path, tmp_path: Path) -> None:
-    for output in (tmp_path / "b.tar", tmp_path / "folder.zip"):
-        (tmp_path / "folder.zip").mkdir(exist_ok=True)
-        with pytest.raises(jasco.InputError, match=r"FILE\.zip"):
-            jasco.bundle(folder / "run", output)
+    (tmp_path / "folder.zip").mkdir()
+    for name, problem in (
+        ("b.tar", r"FILE\.zip"),
+        ("folder.zip", "not a regular file"),
+        ("none/b.zip", "no such folder"),
+    ):
+        with pytest.raises(jasco.InputError, match=problem):
+            jasco.bundle(folder / "run", tmp_path / name)
     with pytest.raises(jasco.InputError, match="path"):
         jasco.bundle(3, "b.zip")  # type: ignore[arg-type]

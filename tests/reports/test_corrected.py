@@ -68,6 +68,15 @@ def test_rows_that_are_not_used_are_counted() -> None:
     assert line.endswith("; 96 of 256 rows label other answers and are not used")
 
 
+def test_labelled_clips_without_verdicts_are_counted() -> None:
+    kept = np.ones((40, 8), bool)
+    kept[:3] = False  # of the labelled clips
+    failing = results("qwen", random_matrix(1).of_items(kept), random_matrix(2), labels=labels())
+    _, *lines = label_lines(summarise([failing]).models)
+    named = [line.partition(": 3 labelled clips without a verdict")[0] for line in lines]
+    assert named == ["qwen", "openai/JUDGE"]
+
+
 def test_without_an_estimate_the_reason_is_given() -> None:
     made = report(1, labels=labels(items=7))
     assert made.models["qwen"].to_json()["corrected"]["best_mean"]["estimate"] is None

@@ -62,6 +62,14 @@ def test_a_table_states_its_judges_and_whether_a_model_is_better() -> None:
     assert "No model" not in distinct.about
 
 
+def test_a_run_and_its_bundle_are_one_model() -> None:
+    bundle = rated("a", 2)
+    run = replace(bundle, name="runs/a", sha256="")
+    board = rank_models([bundle, rated("b", 1), run])
+    assert [ranked.source.name for ranked in board.tables[0].models] == ["a.zip", "b.zip"]
+    assert board.left_out == (("runs/a", "it holds the same verdicts as a.zip"),)
+
+
 OTHERS = {
     "data": lambda one: {"data": replace(one.data, annotations_sha256="c" * 64)},
     "audio": lambda one: {"data": replace(one.data, audio_sha256=None)},

@@ -8,6 +8,7 @@ from typing import Any
 
 from jasco.api import arguments
 from jasco.api.messages import Notify, log_message, named_as_in_python
+from jasco.api.reports import check_output
 from jasco.data.dataset import DataSet
 from jasco.data.json_records import read_json, write_json
 from jasco.data.sources import find_data
@@ -189,8 +190,7 @@ def write_bundle(run: Path, output: Path, notify: Notify) -> Bundle:
     """Write the bundle of a run; parameters as in :func:`bundle`."""
     if output.suffix.lower() != ".zip":
         raise InputError(f"{output}: unknown extension; give -o FILE.zip")
-    if output.is_dir():
-        raise InputError(f"{output}: a folder; give -o FILE.zip")
+    check_output(output)
     content = bundled(run)
     found = read_again(content)
     if found.differences:

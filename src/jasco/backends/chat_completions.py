@@ -31,6 +31,7 @@ _FAILED = {
 
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 _STREAMED = re.compile(rb"\s*(?:data:|event:|id:|retry:|:)")
+_LONGEST_NAME = 200  # characters of the name of a model
 _QUOTED = 1_000  # bytes of a body; messages show fewer
 _MOST_TOKENS = 2**53  # a larger count is not plausible
 _REPORTED_STATUSES = ("400", "401", "402", "403", "413", "422", "429")
@@ -124,7 +125,7 @@ class Completion:
             text=whole_text(text),
             finish_reason="length" if is_cut_off else reason and whole_text(reason)[:100],
             usage=self.usage,
-            served=whole_text(served) if isinstance(served, str) else None,
+            served=whole_text(served)[:_LONGEST_NAME] if isinstance(served, str) else None,
             reasoning=whole_text(reasoning),
         )
 

@@ -13,7 +13,7 @@ from jasco.data.audio import read_file
 from jasco.data.data_cards import FIELDS, DataCard, card_of
 from jasco.data.dataset import ANNOTATIONS, DataSet, name_with_audio
 from jasco.data.folders import whole_folder
-from jasco.data.known_issues import known_issues, repetitions
+from jasco.data.known_issues import issue_lines
 from jasco.errors import InputError, one_line
 
 SPLIT = "test"
@@ -75,7 +75,5 @@ def _card(data: DataSet, name: str, card: DataCard | None) -> Iterator[str]:
     yield "## Fields"
     yield ""
     yield from (f"- `{field}`: {description}" for field, description in FIELDS.items())
-    issues = [f"- Clip {issue.clip}: {issue.text}" for issue in known_issues(data.clips)]
-    issues += [f"- {repetition}" for repetition in repetitions(data.clips)]
-    if issues:
+    if issues := [f"- {line}" for line in issue_lines(data.clips)]:
         yield from ("", "## Known issues", "", *issues)

@@ -11,7 +11,7 @@ import soundfile
 from jasco.data.audio import file_sha256, read_file
 from jasco.data.data_cards import FIELDS, DataCard, card_of
 from jasco.data.dataset import ANNOTATIONS, COLUMNS, PUBLISHED, DataSet, name_with_audio
-from jasco.data.known_issues import known_issues, repetitions
+from jasco.data.known_issues import issue_lines
 from jasco.errors import InputError
 
 VERSION = "http://mlcommons.org/croissant/1.0"
@@ -95,15 +95,13 @@ def to_croissant(data: DataSet) -> dict[str, Any]:
 
 
 def _facts(data: DataSet, card: DataCard | None) -> dict[str, Any]:
-    issues = [f"Clip {issue.clip}: {issue.text}." for issue in known_issues(data.clips)]
-    issues += [f"{repetition}." for repetition in repetitions(data.clips)]
     facts = {
         "creator": [{"@type": "sc:Person", "name": name} for name in card.creators] if card else [],
         "license": card and card.licence_url,
         "citeAs": card and card.citation,
         "url": card and card.url,
         "datePublished": card and card.published_on,
-        "rai:dataLimitations": issues,
+        "rai:dataLimitations": [f"{line}." for line in issue_lines(data.clips)],
     }
     return {name: value for name, value in facts.items() if value}
 

@@ -44,6 +44,13 @@ def known_issues(clips: Iterable[AnyClip]) -> tuple[KnownIssue, ...]:
     return tuple(KnownIssue(id_, text) for id_, text in texts if text)
 
 
+def issue_lines(clips: Sequence[Clip]) -> Iterator[str]:
+    """Format the known issues of these clips, and the labels that several of them share."""
+    for issue in known_issues(clips):
+        yield f"Clip {issue.clip}: {issue.text}"
+    yield from repetitions(clips)
+
+
 def repetitions(clips: Sequence[Clip]) -> Iterator[str]:
     """Format the number of sound labels and keyword labels that several clips share.
 

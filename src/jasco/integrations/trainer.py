@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from jasco.api import arguments
 from jasco.api.conversions import as_judges
 from jasco.api.data import load_dataset
 from jasco.api.evaluation import evaluate
-from jasco.backends.optional_imports import import_optional
 from jasco.backends.specs import parse_spec
 from jasco.data.dataset import DataSet
 from jasco.errors import IncompleteError, InputError, RunConflictError, one_line
@@ -23,7 +23,13 @@ from jasco.models.transformers import HuggingFace
 from jasco.models.transformers.loading import Loaded, load_from_memory
 from jasco.protocol.responses import Response
 
-transformers: Any = import_optional("transformers", "JascoCallback", "transformers")
+try:
+    transformers: Any = import_module("transformers")
+except ImportError:
+    raise ImportError(
+        f"{__name__} requires transformers; run: pip install 'jasco[transformers]'"
+    ) from None
+
 _LOGGER = logging.getLogger("jasco")
 
 

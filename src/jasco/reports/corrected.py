@@ -60,6 +60,14 @@ def label_lines(models: Models) -> Iterator[str]:
             f"{name}: {count(labels.items, 'labelled item')} of {count(labels.clips, 'clip')}"
             + (f"; {others}" if unused else "")
         )
+        reports: dict[str, ModelReport | JudgeReport] = {name: model, **model.judges}
+        for label, report in reports.items():
+            without = labels.clips - report.corrected.mean.clips if report.corrected else 0
+            if without:
+                yield (
+                    f"{label}: {count(without, 'labelled clip')} without a verdict on a labelled "
+                    "answer, not used; the others may not be a random sample"
+                )
         for figure in _figures_of(model):
             for label, compared in _rows(name, model, figure):
                 if compared.corrected.estimate.value is None:

@@ -14,6 +14,8 @@ rank, and ranks need not be consecutive.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from jasco.protocol.instructions import instructions_label
 from jasco.reports import columns
 from jasco.reports.columns import Column, Table, TableRow, proxy_label
@@ -159,6 +161,11 @@ class Leaderboard:
     tables: tuple[RankedTable, ...]
     left_out: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def has_bundles(self) -> bool:
+        """Whether any result comes from a bundle."""
+        return any(ranked.source.sha256 for table in self.tables for ranked in table.models)
+
 
 def rank_models(sources: Sequence[Source], left_out: Sequence[tuple[str, str]] = ()) -> Leaderboard:
     """Return the leaderboard of some results.
@@ -173,6 +180,10 @@ def rank_models(sources: Sequence[Source], left_out: Sequence[tuple[str, str]] =
     groups: list[list[Source]] = []
     excluded = list(left_out)
     for source in sources:
+        listed_before = (other for group in groups for other in group)
+        if same := next((one for one in listed_before if _holds_the_same(one, source)), None):
+            excluded.append((source.name, f"it holds the same verdicts as {same.name}"))
+            continue
         if why := _not_ranked(source.results):
             excluded.append((source.name, why))
             continue
@@ -188,6 +199,18 @@ def rank_models(sources: Sequence[Source], left_out: Sequence[tuple[str, str]] =
         why = _difference(groups[0][0].results, group[0].results) if place else ""
         tables.append(_ranked_table(group, why))
     return Leaderboard(tuple(tables), tuple(excluded))
+
+
+def _holds_the_same(one: Source, other: Source) -> bool:
+    """Return whether two results are the same run, such as a run and its bundle."""
+    first, second = one.results, other.results
+    names = ((each.model, each.name, each.identity, each.tags) for each in (first, second))
+    if next(names) != next(names) or _difference(first, second):
+        return False
+    return first.matrices.keys() == second.matrices.keys() and all(
+        np.array_equal(matrix.labels(), second.matrices[judge].labels())
+        for judge, matrix in first.matrices.items()
+    )
 
 
 def _not_ranked(results: Results) -> str:
@@ -274,14 +297,17 @@ def ranking_table(table: RankedTable) -> Table:
     return Table("model", COLUMNS, rows)
 
 
-def bundle_lines(board: Leaderboard) -> list[str]:
-    """Format model, file and SHA-256 of each bundle that is listed."""
+def source_lines(board: Leaderboard) -> list[str]:
+    """Format the model and the file or folder of each result that is listed."""
     return [
-        f"{ranked.label}: {ranked.source.name}, SHA-256 {ranked.source.sha256}"
+        f"{ranked.label}: {_described(ranked.source)}"
         for table in board.tables
         for ranked in table.models
-        if ranked.source.sha256
     ]
+
+
+def _described(source: Source) -> str:
+    return f"{source.name}, {f'SHA-256 {source.sha256}' if source.sha256 else 'a run'}"
 
 
 def left_out_lines(board: Leaderboard) -> list[str]:
@@ -317,9 +343,9 @@ def _markdown_parts(board: Leaderboard) -> Iterator[str]:
     instructions = max((len(table.report.instructions) for table in board.tables), default=1)
     yield prose(EXPLAINED)
     yield prose(columns.figures_explained(instructions))
-    if bundles := bundle_lines(board):
+    if board.has_bundles:
         yield prose(VERIFIED)
-        yield bullets(bundles)
+    yield bullets(source_lines(board))
     if board.left_out:
         yield "Not listed:"
         yield bullets(left_out_lines(board))

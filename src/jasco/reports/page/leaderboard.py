@@ -16,9 +16,9 @@ from jasco.reports.leaderboard import (
     Leaderboard,
     Ranked,
     RankedTable,
-    bundle_lines,
     left_out_lines,
     ranking_table,
+    source_lines,
 )
 from jasco.reports.notes import explain_pairs
 from jasco.reports.page.charts import differences_table, stack
@@ -45,14 +45,13 @@ def render_leaderboard_page(board: Leaderboard) -> str:
 def _sections(board: Leaderboard) -> dict[str, Any]:
     models = count(sum(len(table.models) for table in board.tables), "model")
     instructions = max((len(table.report.instructions) for table in board.tables), default=1)
-    bundles = bundle_lines(board)
     return {
         "title": TITLE,
         "about": f"{models}, {count(len(board.tables), 'table')} of comparable results.",
         "explained": [EXPLAINED, columns.figures_explained(instructions)],
         "tables": [_table(table) for table in board.tables],
-        "verified": VERIFIED if bundles else "",
-        "bundles": bundles,
+        "verified": VERIFIED if board.has_bundles else "",
+        "sources": source_lines(board),
         "left_out": left_out_lines(board),
         "version": __version__,
     }
