@@ -72,6 +72,7 @@ def main() -> None:
                 take_gallery(Gallery(browser, out), [page, *given.page], address)
             else:
                 take_images(browser, out, page.as_uri(), address)
+                take_leaderboard(browser, out, runs, Path(folder))
 
 
 # --- the images of the documentation ---
@@ -109,6 +110,18 @@ def take_images(browser: Browser, out: Path, page: str, app: str) -> None:
     _take(tab, out / "solution.png")
     answer_the_rest(tab)
     _take(tab, out / "score.png")
+
+
+def take_leaderboard(browser: Browser, out: Path, runs: Sequence[str], folder: Path) -> None:
+    """Take the image of a leaderboard of bundles."""
+    bundles = [f"{Path(run).name}.zip" for run in runs]
+    for run, bundle in zip(runs, bundles, strict=True):
+        subprocess.run(_jasco("bundle", run, "-o", bundle), cwd=folder, check=True)
+    page = folder / "leaderboard.html"
+    subprocess.run(_jasco("leaderboard", *bundles, "-o", page), cwd=folder, check=True)
+    tab = _tab(browser, width=1360)
+    _open(tab, page.as_uri())
+    _take(tab, out / "leaderboard.png", height=540)
 
 
 def _take(tab: Page, path: Path, height: int | None = None) -> None:
