@@ -258,6 +258,7 @@ def test_models_are_side_by_side_and_a_judges_text_is_shown_on_demand(tab: Any) 
     strict.locator("summary").click()
     assert dialog.locator(".judged").first.inner_text() == verdict(0, "Both")
     mild.locator("summary").last.click()
+    mild.locator(".judged").first.wait_for()  # it is shown by an event
     assert mild.locator(".judged").all_inner_texts() == [verdict(2, "Both")]  # of six equal ones
     dialog.locator(".chip >> nth=0").click()
     tab.keyboard.press("j")
