@@ -166,7 +166,7 @@ def test_changed_audio_is_not_sent(scripted: Scripted, tmp_path: Path) -> None:
     assert metrics_of(log)["coverage"] == 1 / 16
 
 
-@pytest.mark.parametrize("judges", [[], ["offline", "offline"], "three-judges", "nobody"])
+@pytest.mark.parametrize("judges", [[], ["offline", "offline"], "three-judges", "unknown"])
 def test_invalid_judges(scripted: Scripted, judges: Any) -> None:
     from jasco.integrations.inspect import jasco as task
 
