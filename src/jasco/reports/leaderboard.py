@@ -40,7 +40,7 @@ VERIFIED = (
     "Bundles were verified: their figures follow from the answers and verdicts in them. This does "
     "not show where the answers come from."
 )
-APART = "Not comparable with the first table"
+NOT_COMPARABLE = "Not comparable with the first table"
 NO_BUNDLE = "run"
 
 
@@ -328,7 +328,7 @@ def _markdown_parts(board: Leaderboard) -> Iterator[str]:
     for table in board.tables:
         yield f"## {prose(table.title)}"
         if table.why:
-            yield prose(f"{APART}: {table.why}.")
+            yield prose(f"{NOT_COMPARABLE}: {table.why}.")
         yield prose(table.about)
         yield ranking_table(table).to_text("pipe", cell)
         if table.cautions:

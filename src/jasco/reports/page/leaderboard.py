@@ -8,9 +8,9 @@ from jasco.errors import count
 from jasco.reports import columns
 from jasco.reports.columns import Table, TableRow
 from jasco.reports.leaderboard import (
-    APART,
     COLUMNS,
     EXPLAINED,
+    NOT_COMPARABLE,
     TITLE,
     VERIFIED,
     Leaderboard,
@@ -61,7 +61,7 @@ def _table(table: RankedTable) -> dict[str, Any]:
     pairs = table.report.pairs or ()
     return {
         "title": table.title,
-        "why": f"{APART}: {table.why}." if table.why else "",
+        "why": f"{NOT_COMPARABLE}: {table.why}." if table.why else "",
         "about": table.about,
         "cautions": table.cautions,
         "ranking": _plots(table),
